@@ -1,0 +1,317 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	mrand "math/rand/v2"
+	"time"
+
+	"example.com/hardy/internal/frame"
+	"example.com/hardy/internal/value"
+)
+
+// Commit stores what is pending in s: the middleware calls it before the first byte of the answer and
+// again after the handler. It waits no longer than Options.StoreTimeout and does not end with ctx: a
+// client that hangs up can't undo a logout. Where nothing is pending it asks nothing.
+//
+// Only changed keys are written. Where another request wrote meanwhile, its values are read and the same
+// changes made on them. Errors: *ExpiredError or ErrRotated where the session ended before (or a refused
+// write is remembered), ErrTooLarge, ErrUnavailable. After an error what was pending still is.
+func (m *Manager) Commit(ctx context.Context, s *Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := s.save(ctx)
+	if err != nil && s.sent {
+		if m.trace.Lost != nil {
+			m.trace.Lost(s.rec.Handle, err)
+		}
+		m.log.Warn("session: changes made after the answer had left are lost", "session", s.rec.Handle, "error", err)
+	}
+	return err
+}
+
+// Save stores what is pending now and says whether it was, as Manager.Commit does: for handlers whose
+// answer goes on for long.
+func (s *Session) Save(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	return s.save(ctx)
+}
+
+func (s *Session) save(ctx context.Context) error {
+	if s.fail != nil {
+		return s.fail
+	}
+	if !s.pending() {
+		return nil
+	}
+	p := s.m.insist(ctx)
+	defer p.done()
+	return s.commit(p)
+}
+
+// Abandon stores nothing but an end that is pending: the middleware calls it where a panic leaves the
+// handler. The error is ErrUnavailable.
+func (m *Manager) Abandon(ctx context.Context, s *Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.leave != end {
+		return nil
+	}
+	p := m.insist(ctx)
+	defer p.done()
+	return s.finishHeld(p, wall())
+}
+
+// Sent tells s that the answer has left. From now on what needs a new token answers ErrSent.
+func (m *Manager) Sent(s *Session) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sent = true
+}
+
+// Handover returns what a carrier hands to the client after a commit. due says that this request gave
+// cause: birth, Login, Renew, Remember, Logout, Reset. A nil token then means that the client's is dead.
+func (s *Session) Handover() (t *Token, due bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.token, s.handover
+}
+
+// Stored says that a Touch or a commit of this request has renewed the record, so that a carrier may write
+// the same token anew, sealed under another key, without bringing back a session that has ended.
+func (s *Session) Stored() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stored
+}
+
+// MaxAge is how long a carrier lets the client keep the token: 0, until the browser ends, unless the
+// session is remembered; then what is left of its lifetime.
+func (s *Session) MaxAge() time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.dead() || remembered(s.base) == 0 {
+		return 0
+	}
+	return max(time.Second, time.Until(s.rec.Deadline).Truncate(time.Second))
+}
+
+func remembered(f frame.Frame) time.Duration {
+	var d int64
+	if b, ok := f.Get(rememberKey); !ok || value.Decode(b, &d) != nil {
+		return 0
+	}
+	return time.Duration(d)
+}
+
+// pending says whether a commit has something to do.
+func (s *Session) pending() bool {
+	if s.leave != stay || s.begins() {
+		return true
+	}
+	return s.token != nil && (len(s.inherited) > 0 || len(s.changes) > 0 || s.cleared || len(s.meta) > 0)
+}
+
+// begins says whether a blank session gives cause for a record.
+func (s *Session) begins() bool {
+	if s.token != nil || s.err != nil {
+		return false
+	}
+	if s.login || len(s.meta) > 0 {
+		return true
+	}
+	for _, c := range s.changes {
+		if c.Value != nil && !internal(c.Key) {
+			return true
+		}
+	}
+	return false
+}
+
+func (s *Session) commit(ctx context.Context) error {
+	if s.leave == end {
+		if err := s.finishHeld(ctx, wall()); err != nil {
+			return err
+		}
+	}
+	if s.token == nil {
+		if !s.begins() {
+			return nil
+		}
+		return s.create(ctx)
+	}
+	waited, err := s.m.writers.enter(ctx, s.token.id)
+	if err != nil {
+		return unavailable("queue", err)
+	}
+	defer s.m.writers.leave(s.token.id)
+	if s.leave == rotate {
+		return s.rotate(ctx)
+	}
+	if waited {
+		if err := s.refetch(ctx); err != nil {
+			return err
+		}
+	}
+	return s.replace(ctx)
+}
+
+// refetch reads the record again under a pending write. A dead one refuses it.
+func (s *Session) refetch(ctx context.Context) error {
+	if err := s.fetch(ctx, wall()); err != nil {
+		return err
+	}
+	s.open()
+	s.fail = s.err
+	return s.err
+}
+
+// replace writes the pending changes into the held record.
+func (s *Session) replace(ctx context.Context) error {
+	s.open()
+	if s.err != nil {
+		s.fail = s.err
+		return s.err
+	}
+	for try := 1; ; try++ {
+		values := s.merge(s.base)
+		err := s.store(ctx, values, s.meta)
+		if err == nil {
+			s.drop()
+			return nil
+		}
+		if err := s.again(ctx, err, try); err != nil {
+			return err
+		}
+	}
+}
+
+// store is one attempt to write values and changed metadata as the next version of the held record.
+func (s *Session) store(ctx context.Context, values frame.Frame, meta map[string]string) error {
+	if err := s.m.checkSize(values); err != nil {
+		return err
+	}
+	next := s.rec
+	next.renew(wall())
+	next.Version++
+	var err error
+	if next.Meta, err = mergeMeta(s.rec.Meta, meta); err != nil {
+		return err
+	}
+	if next.Data, err = s.token.vault.Seal(&next, Values{values}); err != nil {
+		return fmt.Errorf("session: seal: %w", err)
+	}
+	if err := s.m.ask("replace", func() error { return s.m.store.Replace(ctx, next) }); err != nil {
+		return err
+	}
+	s.rec, s.base, s.stored = next, values, true
+	return nil
+}
+
+// again decides after a failed attempt: nil means that the record was read anew and the write may be
+// tried once more.
+func (s *Session) again(ctx context.Context, err error, try int) error {
+	if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
+		return err
+	}
+	if s.m.trace.Conflict != nil {
+		s.m.trace.Conflict(s.rec.Handle, try)
+	}
+	if try > 2 { // the writers are in other processes: give way
+		pause := time.NewTimer(mrand.N(time.Millisecond << min(try, 5)))
+		defer pause.Stop()
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+	}
+	if late := ctx.Err(); late != nil {
+		return unavailable("replace", errors.Join(err, late))
+	}
+	return s.refetch(ctx)
+}
+
+// create stores a new record for a session that has none.
+func (s *Session) create(ctx context.Context) error {
+	t, rec, values, err := s.successor()
+	if err != nil {
+		return err
+	}
+	if err := s.m.ask("create", func() error { return s.m.store.Create(ctx, rec) }); err != nil {
+		return unavailable("create", err)
+	}
+	s.settle(t, rec, values, "birth")
+	return nil
+}
+
+// successor makes the record that a birth or a rotation creates, from what this request holds.
+func (s *Session) successor() (*Token, Record, frame.Frame, error) {
+	var none Record
+	values := s.merge(s.base)
+	if err := s.m.checkSize(values); err != nil {
+		return nil, none, nil, err
+	}
+	now := wall()
+	held := s.rec
+	if s.token == nil || s.apart {
+		held = Record{Handle: s.sibling, Created: now}
+		if held.Handle == "" {
+			held.Handle = newHandle()
+		}
+	}
+	r := Record{
+		Handle: held.Handle, User: s.rec.User, Version: 1,
+		Created: held.Created, AuthTime: s.rec.AuthTime,
+		Idle: held.Idle, Deadline: held.Deadline,
+	}
+	if s.login {
+		r.User, r.AuthTime = s.signsIn, now
+	}
+	if s.renews || s.token == nil {
+		d := remembered(values)
+		r.Idle, r.Deadline = or(d, s.m.idle), now.Add(or(d, s.m.lifetime))
+	}
+	r.renew(now)
+	var err error
+	if r.Meta, err = mergeMeta(held.Meta, s.meta); err != nil {
+		return nil, none, nil, err
+	}
+	t, err := s.m.Token(s.m.format.NewSecret())
+	if err != nil {
+		return nil, none, nil, fmt.Errorf("session: Format made a secret that it refuses: %w", err)
+	}
+	r.ID = t.id
+	if r.Data, err = t.vault.Seal(&r, Values{values}); err != nil {
+		return nil, none, nil, fmt.Errorf("session: seal: %w", err)
+	}
+	return t, r, values, nil
+}
+
+func newHandle() string {
+	var b [16]byte
+	rand.Read(b[:])
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// settle makes rec, just stored, the session's own.
+func (s *Session) settle(t *Token, rec Record, values frame.Frame, from string) {
+	if s.login {
+		from = "login"
+		s.m.log.Info("session: signed in", "session", rec.Handle, "user", rec.User)
+	}
+	if s.m.trace.Began != nil {
+		s.m.trace.Began(rec.Handle, from)
+	}
+	s.token, s.rec, s.base = t, rec, values
+	s.err, s.fail, s.opened, s.hidden = nil, nil, true, false
+	s.handover, s.stored = true, true
+	s.drop()
+}
+
+// wall is now as it is stored: without the monotonic reading, which means nothing to another process.
+func wall() time.Time { return time.Now().Round(0) }

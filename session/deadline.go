@@ -1,0 +1,66 @@
+package session
+
+import (
+	"context"
+	"sync"
+	"time"
+)
+
+// patience is a context with the store's deadline whose timer is made only for a store that waits on
+// Done: context.WithTimeout costs more than a whole read from memory.
+type patience struct {
+	context.Context
+	at time.Time
+
+	mu     sync.Mutex
+	timed  context.Context
+	cancel context.CancelFunc
+}
+
+// patiently bounds one or more store calls by limit from now. The caller calls done afterwards.
+func patiently(ctx context.Context, now time.Time, limit time.Duration) *patience {
+	return &patience{Context: ctx, at: now.Add(limit)}
+}
+
+func (p *patience) Deadline() (time.Time, bool) {
+	if at, ok := p.Context.Deadline(); ok && at.Before(p.at) {
+		return at, true
+	}
+	return p.at, true
+}
+
+func (p *patience) Done() <-chan struct{} { return p.real().Done() }
+
+func (p *patience) Err() error {
+	p.mu.Lock()
+	timed := p.timed
+	p.mu.Unlock()
+	if timed != nil {
+		return timed.Err()
+	}
+	if err := p.Context.Err(); err != nil {
+		return err
+	}
+	if !time.Now().Before(p.at) {
+		return context.DeadlineExceeded
+	}
+	return nil
+}
+
+func (p *patience) real() context.Context {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.timed == nil {
+		p.timed, p.cancel = context.WithDeadline(p.Context, p.at)
+	}
+	return p.timed
+}
+
+// done releases the timer, where there is one.
+func (p *patience) done() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.cancel != nil {
+		p.cancel()
+	}
+}

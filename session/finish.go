@@ -1,0 +1,60 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// endOne ends one record, and returns it as it stood before.
+func (m *Manager) endOne(ctx context.Context, id string, e End) (Record, error) {
+	e.Purge = e.At.Add(Tombstone)
+	var last Record
+	err := m.ask("end", func() (err error) {
+		last, err = m.store.End(ctx, id, e)
+		return err
+	})
+	if err == nil && last.Ended == "" {
+		if m.trace.Ended != nil {
+			m.trace.Ended(last.Handle, e.Reason)
+		}
+		if e.Reason != ReasonRotated {
+			m.log.Info("session: ended", "session", last.Handle, "reason", string(e.Reason))
+		}
+	}
+	return last, err
+}
+
+// finish ends a session for good: where its record was rotated, the successors too, so that no logout and
+// no revocation is lost to a rotation.
+func (m *Manager) finish(ctx context.Context, id string, reason Reason, now time.Time) error {
+	for range maxChain {
+		last, err := m.endOne(ctx, id, End{Reason: reason, At: now})
+		if errors.Is(err, ErrNotFound) {
+			return nil
+		}
+		if err != nil || last.Ended != ReasonRotated || last.Next == "" {
+			return err
+		}
+		id = last.Next
+	}
+	return nil
+}
+
+// maxChain bounds how many rotations finish follows: more than one session can see within the Tombstone of
+// a record, at one rotation a second.
+const maxChain = 100_000
+
+// finishHeld carries out a pending Logout or Reset.
+func (s *Session) finishHeld(ctx context.Context, now time.Time) error {
+	user := s.rec.User
+	if err := s.m.finish(ctx, s.token.id, ReasonLogout, now); err != nil {
+		return err
+	}
+	if user != "" {
+		s.m.log.Info("session: signed out", "session", s.rec.Handle, "user", user)
+	}
+	s.token, s.rec, s.base, s.opened, s.hidden = nil, Record{}, nil, true, false
+	s.leave, s.handover = stay, true
+	return nil
+}

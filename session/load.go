@@ -1,0 +1,114 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// Load returns the session that t opens, as the store holds it now. It does not renew it: Touch does.
+// Where the session has ended, or its token was replaced, the session is returned all the same and its Err
+// says so. An error means that the store could not be asked (ErrUnavailable): answer 503, never with a
+// blank session. It waits no longer than Options.StoreTimeout.
+func (m *Manager) Load(ctx context.Context, t *Token) (*Session, error) {
+	s := &Session{m: m, token: t}
+	now := time.Now()
+	p := patiently(ctx, now, m.timeout)
+	defer p.done()
+	if err := s.fetch(p, now); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// fetch reads the record and judges it. What is pending stays.
+func (s *Session) fetch(ctx context.Context, now time.Time) error {
+	var rec Record
+	err := s.m.ask("load", func() (err error) {
+		rec, err = s.m.store.Load(ctx, s.token.id)
+		return err
+	})
+	if errors.Is(err, ErrNotFound) {
+		s.met(ReasonUnknown, time.Time{})
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	s.rec, s.err, s.opened, s.hidden, s.base = rec, nil, false, false, nil
+	if reason, since := rec.fate(now); reason != "" {
+		s.met(reason, since)
+		s.hidden = rec.Data == nil // after a Login the old token shows nothing
+	}
+	return nil
+}
+
+// Touch renews the session: it lives for the idle timeout from now. It asks the store only where 1/30 of
+// that has passed since the last time, so that most requests write nothing. It does nothing for a session
+// that is blank or has ended; one that turns out to have ended meanwhile says so by Err. The error is
+// ErrUnavailable.
+func (m *Manager) Touch(ctx context.Context, s *Session) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.token == nil || s.err != nil {
+		return nil
+	}
+	now := time.Now()
+	if now.Sub(s.rec.Seen) < s.rec.slack() {
+		return nil
+	}
+	p := m.insist(ctx)
+	defer p.done()
+	next := s.rec
+	next.renew(now)
+	err := m.ask("touch", func() error {
+		return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)
+	})
+	if errors.Is(err, ErrNotFound) {
+		return s.fetch(p, time.Now())
+	}
+	if err != nil {
+		return err
+	}
+	s.rec.Seen, s.rec.Expires, s.rec.Purge = next.Seen, next.Expires, next.Purge
+	s.stored = true
+	return nil
+}
+
+// slack is how much longer than its idle timeout a session may live, so that not every request has to
+// renew it.
+func (r *Record) slack() time.Duration {
+	if r.Idle == 0 {
+		return time.Minute
+	}
+	return r.Idle / 30
+}
+
+// renew moves the record's times to an activity at now.
+func (r *Record) renew(now time.Time) {
+	r.Seen = now
+	r.Expires = r.Deadline
+	if idle := now.Add(r.Idle + r.slack()); r.Idle > 0 && idle.Before(r.Deadline) {
+		r.Expires = idle
+	}
+	r.Purge = r.Expires.Add(Tombstone)
+}
+
+// Reload reads the session's record again, for a loop that lives long: it shows what other requests stored
+// since, and Err whether the session has ended. Changes not stored yet stay pending. The error is
+// that of Err, or ErrUnavailable.
+func (s *Session) Reload(ctx context.Context) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	if s.token == nil || s.err != nil && s.err != ErrRotated {
+		return s.err
+	}
+	now := time.Now()
+	p := patiently(ctx, now, s.m.timeout)
+	defer p.done()
+	if err := s.fetch(p, now); err != nil {
+		return err
+	}
+	return s.err
+}

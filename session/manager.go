@@ -1,0 +1,165 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// Defaults of Options.
+const (
+	DefaultIdle         = 30 * time.Minute // as Anvil; the upper end of OWASP's range for low-risk applications
+	DefaultLifetime     = 24 * time.Hour   // NIST SP 800-63B-4 §2.2.3, AAL2
+	DefaultMaxBytes     = 64 << 10
+	DefaultStoreTimeout = 2 * time.Second
+)
+
+// MaxLifetime bounds Options.Lifetime and Remember: no browser keeps a cookie longer (RFC 6265bis §5.5).
+const MaxLifetime = 400 * 24 * time.Hour
+
+// Options of a Manager. The zero value of each field means its default; nothing means "unlimited".
+type Options struct {
+	// Idle ends a session that saw no request for so long: at least Idle, and at most 1/30 longer, after
+	// the last one. Default 30 minutes.
+	Idle time.Duration
+	// Lifetime ends a session however active it is; only a new Login begins it again. Default 24 hours,
+	// at most 400 days, not less than Idle.
+	Lifetime time.Duration
+	// MaxBytes bounds what one session holds: its names and encoded values. Default 65,536.
+	MaxBytes int
+	// StoreTimeout bounds what one load or one commit may wait for the store, retries included. Default 2 seconds.
+	StoreTimeout time.Duration
+	// Format is how a token names a record and how values rest in it. Default Sealed. Another one is for
+	// rows that another library wrote; it makes its own promises.
+	Format Format
+	// Logger hears of sign-in, sign-out, ends and faults. Default slog.Default().
+	Logger *slog.Logger
+	// Trace may be nil.
+	Trace *Trace
+}
+
+// OptionError says which field of Options, or argument of NewManager, can't be served, and the mend.
+type OptionError struct {
+	Field  string
+	Reason string
+}
+
+func (e *OptionError) Error() string { return "session: Options." + e.Field + ": " + e.Reason }
+
+// Validate returns an *OptionError for the first field that can't be served, so that a program can refuse
+// settings from outside with a message; NewManager panics with the same error. nil is valid.
+func (o *Options) Validate() error {
+	if o == nil {
+		return nil
+	}
+	idle, lifetime := o.idle(), o.lifetime()
+	switch {
+	case o.Idle < 0:
+		return &OptionError{"Idle", fmt.Sprintf("%v is negative; leave it 0 for the default of %v", o.Idle, DefaultIdle)}
+	case o.Lifetime < 0:
+		return &OptionError{"Lifetime", fmt.Sprintf("%v is negative; leave it 0 for the default of %v", o.Lifetime, DefaultLifetime)}
+	case lifetime > MaxLifetime:
+		return &OptionError{"Lifetime", fmt.Sprintf("%v is more than %v (400 days), longer than any browser keeps a cookie", lifetime, MaxLifetime)}
+	case lifetime < idle:
+		return &OptionError{"Lifetime", fmt.Sprintf("%v is less than Idle (%v), which could then never happen; raise Lifetime or lower Idle", lifetime, idle)}
+	case o.MaxBytes < 0:
+		return &OptionError{"MaxBytes", fmt.Sprintf("%d is negative; leave it 0 for the default of %d", o.MaxBytes, DefaultMaxBytes)}
+	case o.StoreTimeout < 0:
+		return &OptionError{"StoreTimeout", fmt.Sprintf("%v is negative; leave it 0 for the default of %v", o.StoreTimeout, DefaultStoreTimeout)}
+	}
+	return nil
+}
+
+func (o *Options) idle() time.Duration     { return or(o.Idle, DefaultIdle) }
+func (o *Options) lifetime() time.Duration { return or(o.Lifetime, DefaultLifetime) }
+
+func or[T comparable](v, def T) T {
+	var zero T
+	if v == zero {
+		return def
+	}
+	return v
+}
+
+// Manager carries sessions between requests and a Store. It is safe for concurrent use and starts no
+// goroutine; two managers in one program need cookies of different names, and, where they share a store,
+// share its sessions.
+type Manager struct {
+	store    Store
+	format   Format
+	idle     time.Duration
+	lifetime time.Duration
+	maxBytes int
+	timeout  time.Duration
+	log      *slog.Logger
+	trace    Trace
+	writers  *queue
+}
+
+// NewManager returns a manager of the sessions in store. nil options mean the defaults: 30 minutes idle,
+// 24 hours in all, 64 KiB. It panics with an *OptionError where the store is nil or options can't be
+// served: wrong wiring stops the program at its start.
+func NewManager(store Store, o *Options) *Manager {
+	if store == nil {
+		panic(&OptionError{"Store", "is nil; give NewManager a store, such as store.NewMemory(nil)"})
+	}
+	if err := o.Validate(); err != nil {
+		panic(err)
+	}
+	if o == nil {
+		o = &Options{}
+	}
+	m := &Manager{
+		store:    store,
+		format:   o.Format,
+		idle:     o.idle(),
+		lifetime: o.lifetime(),
+		maxBytes: or(o.MaxBytes, DefaultMaxBytes),
+		timeout:  or(o.StoreTimeout, DefaultStoreTimeout),
+		log:      o.Logger,
+		writers:  newQueue(),
+	}
+	if m.format == nil {
+		m.format = Sealed
+	}
+	if m.log == nil {
+		m.log = slog.Default()
+	}
+	if o.Trace != nil {
+		m.trace = *o.Trace
+	}
+	return m
+}
+
+// Idle returns the idle timeout of sessions that are not remembered.
+func (m *Manager) Idle() time.Duration { return m.idle }
+
+// ErrUnavailable is what every error matches that a store gave for a reason of its own: it could not be
+// reached, was too slow, or is full. The session may exist; answer 503, not with a blank one.
+var ErrUnavailable = errors.New("session: the store is unavailable")
+
+// ask times one call of the store for the trace and names its errors. The contract's own answers, listed
+// in store.go, come back as they are.
+func (m *Manager) ask(op string, call func() error) error {
+	if m.trace.Store == nil {
+		return unavailable(op, call())
+	}
+	start := time.Now()
+	err := call()
+	m.trace.Store(op, time.Since(start), err)
+	return unavailable(op, err)
+}
+
+func unavailable(op string, err error) error {
+	if err == nil || errors.Is(err, ErrNotFound) || errors.Is(err, ErrConflict) || errors.Is(err, ErrExists) || errors.Is(err, ErrCapped) {
+		return err
+	}
+	return fmt.Errorf("%w (%s): %w", ErrUnavailable, op, err)
+}
+
+// insist bounds the writes of one commit: a client that hangs up can't undo a logout.
+func (m *Manager) insist(ctx context.Context) *patience {
+	return patiently(context.WithoutCancel(ctx), time.Now(), m.timeout)
+}

@@ -1,0 +1,113 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"example.com/hardy/internal/frame"
+)
+
+// rotate puts a successor in the place of the held record: create it from what this request holds, end the
+// old one, and where that had moved on meanwhile, bring the successor up to it. In this order no moment is
+// without a live record, and whoever ends the user's sessions meets one of the two:
+//
+//   - before the end of the old record, it is still listed, and our own End finds it ended;
+//   - after it, the old record names its successor, which Revoke and Logout follow.
+func (s *Session) rotate(ctx context.Context) error {
+	s.open()
+	if s.err != nil {
+		s.fail = s.err
+		return s.err
+	}
+	t, rec, values, err := s.successor()
+	if err != nil {
+		return err
+	}
+	if err := s.m.ask("create", func() error { return s.m.store.Create(ctx, rec) }); err != nil {
+		return unavailable("create", err)
+	}
+	now := wall()
+	last, err := s.m.endOne(ctx, s.token.id, End{
+		Reason: ReasonRotated, At: now, Next: rec.ID,
+		KeepData: !s.login, // after a login the old token never reads a value (ASVS 7.2.4)
+	})
+	reason, since := last.fate(now)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		reason, since = ReasonUnknown, time.Time{}
+	case err != nil:
+		s.withdraw(ctx, rec.ID)
+		return err
+	}
+	switch {
+	case reason == "":
+		return s.succeed(ctx, t, rec, values, last)
+	case reason == ReasonRotated && s.login:
+		s.settle(t, rec, values, "login") // a double click: each answer signs in
+		return nil
+	}
+	s.withdraw(ctx, rec.ID)
+	if s.login {
+		s.met(reason, since)
+		user, changes := s.signsIn, s.changes
+		s.startOver()
+		s.login, s.signsIn, s.changes = true, user, changes
+		return s.create(ctx)
+	}
+	wrote := len(s.changes) > 0 || len(s.inherited) > 0 || s.cleared || len(s.meta) > 0
+	err = s.met(reason, since)
+	s.drop()
+	if reason == ReasonRotated && !wrote {
+		return nil // another request renewed the token; its answer carries the new one
+	}
+	s.fail = err
+	return err
+}
+
+// succeed settles on the successor, after bringing it up to what other requests stored in the old record
+// between our reading and our End.
+func (s *Session) succeed(ctx context.Context, t *Token, rec Record, values frame.Frame, last Record) error {
+	if last.Version == s.rec.Version || s.apart {
+		s.settle(t, rec, values, "renew")
+		return nil
+	}
+	theirs, err := s.token.vault.Open(&last)
+	if err != nil {
+		s.withdraw(ctx, rec.ID)
+		s.corrupt(err)
+		s.fail = s.err
+		return s.err
+	}
+	merged := s.merge(theirs.frame)
+	tooLarge := s.m.checkSize(merged)
+	if tooLarge != nil {
+		merged = theirs.frame // theirs was acknowledged; ours is refused, and the caller told
+	}
+	rec.Version++
+	if meta, err := mergeMeta(last.Meta, s.meta); err == nil {
+		rec.Meta = meta
+	}
+	if rec.Data, err = t.vault.Seal(&rec, Values{merged}); err != nil {
+		return err
+	}
+	err = s.m.ask("replace", func() error { return s.m.store.Replace(ctx, rec) })
+	if errors.Is(err, ErrNotFound) { // ended by who followed us
+		s.token = t
+		if err := s.refetch(ctx); err != nil {
+			return err
+		}
+	}
+	if err != nil {
+		return unavailable("replace", err)
+	}
+	s.settle(t, rec, merged, "renew")
+	return tooLarge
+}
+
+// withdraw ends a successor that nobody was told of. Where even that fails it runs out by itself.
+func (s *Session) withdraw(ctx context.Context, id string) {
+	if _, err := s.m.endOne(ctx, id, End{Reason: ReasonRotated, At: wall()}); err != nil {
+		s.m.log.Warn("session: an unused successor could not be ended", "session", s.rec.Handle, "error", err)
+	}
+}

@@ -1,0 +1,374 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"example.com/hardy/internal/frame"
+	"example.com/hardy/internal/value"
+)
+
+// Session is one visitor's session as one request sees it: what the store held when the request came, and
+// what the request has changed since. It may be used by several goroutines of that request. It does not
+// outlive its end: kept from before one, it answers *ExpiredError and never touches its successor.
+//
+// Before anything is set it is blank: nothing is stored for it and no cookie is sent.
+type Session struct {
+	m    *Manager
+	node node
+
+	mu   sync.Mutex
+	used bool // something of it was read or changed: the answer depends on who asks
+	sent bool // the answer has left: no token can be handed out any more
+
+	token *Token // opens rec; nil while the session is blank
+	rec   Record
+	err   error // *ExpiredError or ErrRotated: what the request met; until Reset or Login
+	fail  error // a write that was refused for err: it fails the commit
+
+	opened bool // base holds the values of rec
+	hidden bool // rec shows nothing: the user changed since
+	base   frame.Frame
+
+	inherited []frame.Change // set before a Login in this request
+	changes   []frame.Change // set since
+	cleared   bool           // Clear came before both
+	meta      map[string]string
+
+	leave   leave  // what becomes of rec at the commit
+	login   bool   // a Login is pending
+	signsIn string // whom it signs in
+	renews  bool   // lifetime and idle begin again with the successor (Login, Remember)
+	apart   bool   // the successor takes neither handle, creation nor metadata of rec: another user's
+	sibling string // handle for the session that a Login begins beside a rotation under way
+
+	over     *ExpiredError // what it started over from
+	handover bool          // this request gave cause to write the cookie
+	stored   bool          // a Touch or Replace of this request has succeeded
+}
+
+// leave is what becomes of the record that a request came with.
+type leave uint8
+
+const (
+	stay   leave = iota // it is replaced, if anything changed
+	rotate              // a successor takes its place
+	end                 // it ends as a logout
+)
+
+// New returns a blank session: what a visitor without a cookie gets.
+func (m *Manager) New() *Session { return &Session{m: m, opened: true} }
+
+// Refuse returns the session of a visitor whose genuine token is known to be dead without asking the
+// store, because the key that sealed it was revoked. It answers as any ended session does.
+func (m *Manager) Refuse(reason Reason) *Session {
+	s := m.New()
+	s.err = &ExpiredError{Reason: reason}
+	m.met("", s.err.(*ExpiredError))
+	return s
+}
+
+// open makes the values of rec available, once. A record that does not open under its own token serves
+// nothing, and is ended.
+func (s *Session) open() {
+	if s.opened || s.err != nil && s.err != ErrRotated {
+		return
+	}
+	s.opened = true
+	if s.hidden {
+		return
+	}
+	v, err := s.token.vault.Open(&s.rec)
+	if err != nil {
+		s.corrupt(err)
+		return
+	}
+	s.base = v.frame
+}
+
+// dead says whether reads give zero values.
+func (s *Session) dead() bool {
+	s.open()
+	return s.err != nil && s.err != ErrRotated
+}
+
+// Err says what the request met: nil, an *ExpiredError (errors.Is ErrExpired) where its session had ended,
+// or ErrRotated where its token was replaced within the Grace and the session can only be read. It becomes
+// nil with Reset and Login.
+func (s *Session) Err() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	s.open()
+	return s.err
+}
+
+// Ended returns why the session ended that this one started over from, or nil: a page that was opened with
+// a dead cookie can say so.
+func (s *Session) Ended() *ExpiredError {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	return s.over
+}
+
+// User returns who is signed in, or "".
+func (s *Session) User() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	return s.user()
+}
+
+// Authenticated says whether somebody is signed in.
+func (s *Session) Authenticated() bool { return s.User() != "" }
+
+func (s *Session) user() string {
+	switch {
+	case s.login:
+		return s.signsIn
+	case s.dead() || s.hidden || s.leave == end:
+		return ""
+	}
+	return s.rec.User
+}
+
+// AuthTime returns when the user signed in, or the zero time. With a pending Login it is zero until the commit.
+func (s *Session) AuthTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	if s.user() == "" || s.login {
+		return time.Time{}
+	}
+	return s.rec.AuthTime
+}
+
+// Handle returns the session's public name for lists and logs, or "" while it is blank. A rotation keeps it.
+func (s *Session) Handle() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	return s.currentHandle()
+}
+
+func (s *Session) currentHandle() string {
+	if s.dead() || s.leave == end || s.apart {
+		return ""
+	}
+	return s.rec.Handle
+}
+
+// Created returns when the session was first created; a rotation keeps it. Zero while blank, as the three below.
+func (s *Session) Created() time.Time { return s.moment(func(r *Record) time.Time { return r.Created }) }
+
+// Seen returns the last activity that was stored; it lags by up to 1/30 of the idle timeout.
+func (s *Session) Seen() time.Time { return s.moment(func(r *Record) time.Time { return r.Seen }) }
+
+// Expires returns when the session ends if no further request comes.
+func (s *Session) Expires() time.Time { return s.moment(func(r *Record) time.Time { return r.Expires }) }
+
+// Deadline returns when the session ends however active it is.
+func (s *Session) Deadline() time.Time {
+	return s.moment(func(r *Record) time.Time { return r.Deadline })
+}
+
+func (s *Session) moment(of func(*Record) time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	if s.dead() || s.leave == end {
+		return time.Time{}
+	}
+	return of(&s.rec)
+}
+
+// Meta returns a copy of the session's metadata; see SetMeta.
+func (s *Session) Meta() map[string]string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	if s.dead() || s.hidden {
+		return map[string]string{}
+	}
+	held := s.rec.Meta
+	if s.leave == end || s.apart {
+		held = nil
+	}
+	m := decodeMeta(held)
+	applyMeta(m, s.meta)
+	return m
+}
+
+// Meta is stored as the CBOR of a map[string]string; nil is the empty one.
+func decodeMeta(b []byte) map[string]string {
+	m := map[string]string{}
+	if b == nil || value.Decode(b, &m) != nil {
+		return map[string]string{}
+	}
+	return m
+}
+
+func applyMeta(m, changes map[string]string) {
+	maps.Copy(m, changes)
+	for k, v := range changes {
+		if v == "" {
+			delete(m, k)
+		}
+	}
+}
+
+// Token returns what opens the session, for a job that must come back to it, or nil while it is blank or
+// ended. After a Login, Renew or Remember it is the old one until the commit.
+func (s *Session) Token() *Token {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	if s.dead() {
+		return nil
+	}
+	return s.token
+}
+
+// Keys returns the names of all values, in ascending order.
+func (s *Session) Keys() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	var names []string
+	for name := range s.current().All() {
+		if !internal(name) {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// get returns the CBOR of one value as the request sees it. It decodes nothing else.
+func (s *Session) get(name string) ([]byte, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.used = true
+	return s.lookup(name)
+}
+
+func (s *Session) lookup(name string) ([]byte, bool) {
+	if s.dead() {
+		return nil, false
+	}
+	for _, list := range [...][]frame.Change{s.changes, s.inherited} {
+		for i := len(list) - 1; i >= 0; i-- {
+			if list[i].Key == name {
+				return list[i].Value, list[i].Value != nil
+			}
+		}
+	}
+	if s.cleared && !internal(name) {
+		return nil, false
+	}
+	return s.base.Get(name)
+}
+
+// current is the frame as the request sees it.
+func (s *Session) current() frame.Frame {
+	if s.dead() {
+		return nil
+	}
+	return s.merge(s.base)
+}
+
+// merge makes this request's changes on base.
+func (s *Session) merge(base frame.Frame) frame.Frame {
+	if s.cleared {
+		var kept []frame.Change
+		for name, v := range base.All() {
+			if internal(name) {
+				kept = append(kept, frame.Change{Key: name, Value: v})
+			}
+		}
+		base = frame.Apply(nil, kept)
+	}
+	switch {
+	case len(s.inherited) > 0:
+		return frame.Apply(base, append(s.inherited[:len(s.inherited):len(s.inherited)], s.changes...))
+	case len(s.changes) > 0 || base == nil:
+		return frame.Apply(base, s.changes)
+	}
+	return base
+}
+
+// internal names belong to Hardy; keys of the application never begin with NUL.
+func internal(name string) bool { return name != "" && name[0] == 0 }
+
+// rememberKey holds the time.Duration given to Remember.
+const rememberKey = "\x00remember"
+
+// Used says whether anything of the session was read or changed: then the answer depends on who asks and
+// must not be kept by a shared cache.
+func (s *Session) Used() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.used
+}
+
+// forget makes the session blank.
+func (s *Session) forget() {
+	s.token, s.rec, s.err, s.fail = nil, Record{}, nil, nil
+	s.opened, s.hidden, s.base = true, false, nil
+	s.drop()
+}
+
+// drop forgets everything that is pending.
+func (s *Session) drop() {
+	s.inherited, s.changes, s.cleared, s.meta = nil, nil, false, nil
+	s.leave, s.login, s.signsIn, s.renews, s.apart, s.sibling = stay, false, "", false, false, ""
+}
+
+// background is where a store call goes that has no context of its own: the request's, without its end.
+func (s *Session) background() context.Context {
+	if s.node.Context == nil {
+		return context.Background()
+	}
+	return context.WithoutCancel(s.node.Context)
+}
+
+// met makes the session one that has ended, and returns the error.
+func (s *Session) met(reason Reason, since time.Time) error {
+	if reason == ReasonRotated && time.Now().Before(since.Add(Grace)) {
+		s.err = ErrRotated
+		if s.m.trace.Rotated != nil {
+			s.m.trace.Rotated(s.rec.Handle)
+		}
+		return s.err
+	}
+	e := &ExpiredError{reason, since}
+	s.err = e
+	s.m.met(s.rec.Handle, e)
+	return e
+}
+
+func (m *Manager) met(handle string, e *ExpiredError) {
+	if m.trace.Met != nil {
+		m.trace.Met(handle, e)
+	}
+}
+
+// corrupt ends the record, which someone or something has changed behind our back.
+func (s *Session) corrupt(cause error) {
+	now := time.Now()
+	if s.m.trace.Corrupt != nil {
+		s.m.trace.Corrupt(s.rec.Handle, cause)
+	}
+	s.m.log.Error("session: record does not open under its token; ending it", "session", s.rec.Handle)
+	p := s.m.insist(s.background())
+	defer p.done()
+	if _, err := s.m.endOne(p, s.token.id, End{Reason: ReasonCorrupt, At: now}); err != nil && !errors.Is(err, ErrNotFound) {
+		s.m.log.Error("session: corrupt record could not be ended", "session", s.rec.Handle, "error", err)
+	}
+	s.drop()
+	s.err = &ExpiredError{ReasonCorrupt, now}
+	s.m.met(s.rec.Handle, s.err.(*ExpiredError))
+}

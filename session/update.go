@@ -1,0 +1,83 @@
+package session
+
+import (
+	"context"
+
+	"example.com/hardy/internal/frame"
+)
+
+// update stores f's answer under one key, at once and exactly: f runs again on the newer value where
+// another request was faster. Other pending values stay pending, unless the record that would hold this
+// one is yet to be made: then everything is committed.
+func (s *Session) update(ctx context.Context, name string, f func(old []byte, ok bool) ([]byte, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !goodName(name) {
+		s.used = true
+		return ErrName
+	}
+	if err := s.writable(); err != nil {
+		return err
+	}
+	p := s.m.insist(ctx)
+	defer p.done()
+	if s.leave == rotate || s.cleared {
+		if err := s.commit(p); err != nil {
+			return err
+		}
+	}
+	if s.token != nil && s.leave == stay {
+		return s.updateHeld(p, name, f)
+	}
+	b, err := f(s.lookup(name))
+	if err != nil {
+		return err
+	}
+	if err := s.put(name, b); err != nil {
+		return err
+	}
+	return s.commit(p)
+}
+
+// updateHeld writes one key into the held record.
+func (s *Session) updateHeld(ctx context.Context, name string, f func([]byte, bool) ([]byte, error)) error {
+	waited, err := s.m.writers.enter(ctx, s.token.id)
+	if err != nil {
+		return unavailable("queue", err)
+	}
+	defer s.m.writers.leave(s.token.id)
+	if waited {
+		if err := s.refetch(ctx); err != nil {
+			return err
+		}
+	}
+	s.open()
+	if s.err != nil {
+		s.fail = s.err
+		return s.err
+	}
+	for try := 1; ; try++ {
+		b, err := f(s.lookup(name))
+		if err != nil {
+			return err
+		}
+		err = s.store(ctx, frame.Apply(s.base, []frame.Change{{Key: name, Value: b}}), nil)
+		if err == nil {
+			s.inherited, s.changes = without(s.inherited, name), without(s.changes, name)
+			return nil
+		}
+		if err := s.again(ctx, err, try); err != nil {
+			return err
+		}
+	}
+}
+
+func without(changes []frame.Change, name string) []frame.Change {
+	kept := changes[:0]
+	for _, c := range changes {
+		if c.Key != name {
+			kept = append(kept, c)
+		}
+	}
+	return kept
+}
