@@ -10,9 +10,6 @@ import (
 	"example.com/hardy/session"
 )
 
-// patience bounds how long news of an end may take. A store that asks its engine again and again needs some.
-const patience = 15 * time.Second
-
 func watcherChecks() []check {
 	all := []check{
 		{name: "watcher begins with the empty news", run: func(s *suite) {
@@ -164,7 +161,7 @@ func (w *watch) until(enough func([]session.Ended) bool) []session.Ended {
 			w.s.Fatalf("Watch returned early: %v", w.err)
 		default:
 		}
-		if time.Since(begin) > patience || w.s.ctx.Err() != nil {
+		if time.Since(begin) > w.s.patience || w.s.ctx.Err() != nil {
 			w.cancel()
 			w.s.Fatalf("Watch told of %d ends and not of the one waited for, in %v", len(all), time.Since(begin))
 		}
@@ -197,7 +194,7 @@ func (w *watch) stop() {
 		if !errors.Is(w.err, context.Canceled) {
 			w.s.Errorf("Watch returned %v when its context was cancelled", w.err)
 		}
-	case <-time.After(patience):
-		w.s.Errorf("Watch has not returned %v after its context was cancelled", patience)
+	case <-time.After(w.s.patience):
+		w.s.Errorf("Watch has not returned %v after its context was cancelled", w.s.patience)
 	}
 }
