@@ -266,16 +266,16 @@ func (j *judgement) fields(t reflect.Type, path string) (stored, depth int) {
 			depth = max(depth, j.levels(f.Type, at))
 			continue
 		}
-		switch {
-		case j.open[inner]:
+		if j.open[inner] {
 			j.dynamic = true
-		case !f.IsExported() && f.Type.Kind() == reflect.Pointer:
+			continue
+		}
+		j.open[inner] = true
+		n, d := j.fields(inner, path)
+		delete(j.open, inner)
+		stored, depth = stored+n, max(depth, d)
+		if n > 0 && !f.IsExported() && f.Type.Kind() == reflect.Pointer {
 			j.refuse(at, f.Type, "a pointer to an unexported type can't be set on reading; embed the struct itself")
-		default:
-			j.open[inner] = true
-			n, d := j.fields(inner, path)
-			delete(j.open, inner)
-			stored, depth = stored+n, max(depth, d)
 		}
 	}
 	return stored, depth
