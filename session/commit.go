@@ -139,6 +139,10 @@ func (s *Session) commit(ctx context.Context) error {
 			return err
 		}
 	}
+	if (s.token == nil && s.begins() || s.leave == rotate) && s.sent {
+		s.drop() // planned while the answer was leaving
+		return ErrSent
+	}
 	if s.token == nil {
 		if !s.begins() {
 			return nil

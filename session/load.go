@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// Load returns the session that t opens, as the store holds it now. It does not renew it: Touch does.
-// Where the session has ended, or its token was replaced, the session is returned all the same and its Err
-// says so. An error means that the store could not be asked (ErrUnavailable): answer 503, never with a
-// blank session. It waits no longer than Options.StoreTimeout.
+// Load returns the session that t opens, as the store holds it now. It does not renew it: Touch does. With
+// an *ExpiredError (errors.Is ErrExpired) or ErrRotated comes a session too, whose Err says the same: one
+// can Reset it, or Login. With any other error comes none: the store could not be asked
+// (ErrUnavailable); answer 503, never with a blank session. It waits no longer than Options.StoreTimeout.
 func (m *Manager) Load(ctx context.Context, t *Token) (*Session, error) {
 	s := &Session{m: m, token: t}
 	now := time.Now()
@@ -18,7 +18,7 @@ func (m *Manager) Load(ctx context.Context, t *Token) (*Session, error) {
 	if err := s.fetch(p, now); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return s, s.err
 }
 
 // fetch reads the record and judges it. What is pending stays.
@@ -45,7 +45,7 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 
 // Touch renews the session: it lives for the idle timeout from now. It asks the store only where 1/30 of
 // that has passed since the last time, so that most requests write nothing. It does nothing for a session
-// that is blank or has ended; one that turns out to have ended meanwhile says so by Err. The error is
+// that is blank or has ended. Errors: an *ExpiredError where it turns out to have ended meanwhile,
 // ErrUnavailable.
 func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	s.mu.Lock()
@@ -65,7 +65,10 @@ func (m *Manager) Touch(ctx context.Context, s *Session) error {
 		return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)
 	})
 	if errors.Is(err, ErrNotFound) {
-		return s.fetch(p, time.Now())
+		err = s.fetch(p, time.Now())
+		if err == nil {
+			err = s.err
+		}
 	}
 	if err != nil {
 		return err

@@ -62,13 +62,11 @@ const (
 // New returns a blank session: what a visitor without a cookie gets.
 func (m *Manager) New() *Session { return &Session{m: m, opened: true} }
 
-// Refuse returns the session of a visitor whose genuine token is known to be dead without asking the
-// store, because the key that sealed it was revoked. It answers as any ended session does.
-func (m *Manager) Refuse(reason Reason) *Session {
+// Refuse returns the session, and the *ExpiredError, of a visitor whose genuine token is known to be dead
+// without asking the store, because the key that sealed it was revoked. It answers as any ended session does.
+func (m *Manager) Refuse(reason Reason) (*Session, error) {
 	s := m.New()
-	s.err = &ExpiredError{Reason: reason}
-	m.met("", s.err.(*ExpiredError))
-	return s
+	return s, s.met(reason, time.Time{})
 }
 
 // open makes the values of rec available, once. A record that does not open under its own token serves
@@ -163,13 +161,17 @@ func (s *Session) currentHandle() string {
 }
 
 // Created returns when the session was first created; a rotation keeps it. Zero while blank, as the three below.
-func (s *Session) Created() time.Time { return s.moment(func(r *Record) time.Time { return r.Created }) }
+func (s *Session) Created() time.Time {
+	return s.moment(func(r *Record) time.Time { return r.Created })
+}
 
 // Seen returns the last activity that was stored; it lags by up to 1/30 of the idle timeout.
 func (s *Session) Seen() time.Time { return s.moment(func(r *Record) time.Time { return r.Seen }) }
 
 // Expires returns when the session ends if no further request comes.
-func (s *Session) Expires() time.Time { return s.moment(func(r *Record) time.Time { return r.Expires }) }
+func (s *Session) Expires() time.Time {
+	return s.moment(func(r *Record) time.Time { return r.Expires })
+}
 
 // Deadline returns when the session ends however active it is.
 func (s *Session) Deadline() time.Time {
@@ -346,14 +348,10 @@ func (s *Session) met(reason Reason, since time.Time) error {
 	}
 	e := &ExpiredError{reason, since}
 	s.err = e
-	s.m.met(s.rec.Handle, e)
-	return e
-}
-
-func (m *Manager) met(handle string, e *ExpiredError) {
-	if m.trace.Met != nil {
-		m.trace.Met(handle, e)
+	if s.m.trace.Met != nil {
+		s.m.trace.Met(s.rec.Handle, e)
 	}
+	return e
 }
 
 // corrupt ends the record, which someone or something has changed behind our back.
@@ -369,6 +367,5 @@ func (s *Session) corrupt(cause error) {
 		s.m.log.Error("session: corrupt record could not be ended", "session", s.rec.Handle, "error", err)
 	}
 	s.drop()
-	s.err = &ExpiredError{ReasonCorrupt, now}
-	s.m.met(s.rec.Handle, s.err.(*ExpiredError))
+	s.met(ReasonCorrupt, now)
 }

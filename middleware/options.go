@@ -1,0 +1,85 @@
+package middleware
+
+import (
+	"fmt"
+	"net/http"
+
+	"example.com/hardy/session"
+)
+
+// Ended says how requests are met that come with an ended session.
+type Ended uint8
+
+const (
+	// Restart: a page that is opened starts over with a blank session; everything else, which comes from a
+	// page that began under the ended session, gets a 401 until somebody starts over. The default.
+	Restart Ended = iota
+	// Strict: a page that is opened gets the 401, too, with the dialog that says so.
+	Strict
+	// Fresh: everything starts over, as if no cookie had come. It hides the loss from form posts
+	// and scripts: only for applications that were written for such sessions.
+	Fresh
+)
+
+// Options of Sessions. The zero value of each field is safe.
+type Options struct {
+	// Aware routes run with an ended session and look at Session.Err: a sign-in form's target
+	// ("POST /login"). Patterns of http.ServeMux, as in Skip and Passive.
+	Aware []string
+	// Skip routes have no session at all: static files, health checks.
+	Skip []string
+	// Passive routes read the session without renewing it: what a page polls by itself.
+	Passive []string
+	// Ended is how ended sessions are met. Default Restart.
+	Ended Ended
+	// OnEnded answers instead of the 401: a redirect to a sign-in page, say. It is called only where
+	// the 401 would be sent. Default: a dialog or application/problem+json, by Accept.
+	OnEnded func(w http.ResponseWriter, r *http.Request, e *session.ExpiredError)
+	// InsecureHTTP serves browsers over plain HTTP, on a laptop or a home network: cookies are named
+	// without __Host- and are Secure only where the request came by TLS. Everyone on the way can
+	// then read them.
+	InsecureHTTP bool
+	// TLS says whether a request came by TLS where a trusted proxy ends it; used with InsecureHTTP
+	// only. Default: r.TLS is not nil.
+	TLS func(r *http.Request) bool
+	// SameSite of the cookie: Lax (default) or Strict. None is refused.
+	SameSite http.SameSite
+	// Name of the cookie, without prefix. Default "<app>-session".
+	Name string
+	// Carrier is how the token travels. Default: the sealed cookie. Header(name) for API clients.
+	Carrier NewCarrier
+	// AllowDevKeys lets cookie.DevKeys serve on an address that is not loopback.
+	AllowDevKeys bool
+	// MaxOpened bounds how many opened tokens are kept, at up to about 2 KiB each, so that they need
+	// not be opened again at each request. Default 10,000.
+	MaxOpened int
+}
+
+// routes matches requests against patterns of http.ServeMux.
+type routes struct{ mux *http.ServeMux }
+
+func newRoutes(field string, patterns []string) (rs routes) {
+	if len(patterns) == 0 {
+		return routes{}
+	}
+	rs.mux = http.NewServeMux()
+	for _, p := range patterns {
+		func() {
+			defer func() {
+				if why := recover(); why != nil {
+					panic(fmt.Sprintf("middleware: Options.%s: %q is no pattern of http.ServeMux, such as \"POST /login\": %v", field, p, why))
+				}
+			}()
+			rs.mux.Handle(p, http.NotFoundHandler())
+		}()
+	}
+	return rs
+}
+
+func (rs routes) match(r *http.Request) bool {
+	if rs.mux == nil {
+		return false
+	}
+	_, pattern := rs.mux.Handler(r)
+	return pattern != ""
+}

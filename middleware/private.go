@@ -1,0 +1,43 @@
+package middleware
+
+import (
+	"net/http"
+	"strings"
+)
+
+const noStore = "private, no-store"
+
+// private keeps an answer that depends on who asks out of shared caches (ASVS 14.3.2). The handler's own
+// Cache-Control stands unless a cookie goes out with the answer, or it would let a shared cache keep it.
+func private(h http.Header, vary string, cookie bool) {
+	cc := h["Cache-Control"]
+	if len(cc) == 0 || cookie || shared(cc) {
+		h["Cache-Control"] = []string{noStore}
+	}
+	addVary(h, vary)
+}
+
+func shared(cacheControl []string) bool {
+	for _, line := range cacheControl {
+		for directive := range strings.SplitSeq(line, ",") {
+			name, _, _ := strings.Cut(strings.TrimSpace(directive), "=")
+			if strings.EqualFold(name, "public") || strings.EqualFold(name, "s-maxage") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// addVary adds a name to the Vary field where it is not there.
+func addVary(h http.Header, name string) {
+	lines := h["Vary"]
+	for _, line := range lines {
+		for field := range strings.SplitSeq(line, ",") {
+			if f := strings.TrimSpace(field); f == "*" || strings.EqualFold(f, name) {
+				return
+			}
+		}
+	}
+	h["Vary"] = append(lines[:len(lines):len(lines)], name)
+}

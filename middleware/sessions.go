@@ -1,0 +1,193 @@
+package middleware
+
+import (
+	"context"
+	"errors"
+	"net"
+	"net/http"
+
+	"example.com/hardy/cookie"
+	"example.com/hardy/session"
+)
+
+// Sessions gives each request its session: session.From(r.Context()). It reads the token, asks the store,
+// decides how an ended session is met, and commits before the first byte of the answer. nil options mean
+// the defaults. It panics where manager or keys are nil or options can't be served.
+func Sessions(m *session.Manager, keys *cookie.Keys, o *Options) func(http.Handler) http.Handler {
+	if o == nil {
+		o = &Options{}
+	}
+	checkOptions(m, keys, o)
+	newCarrier := o.Carrier
+	if newCarrier == nil {
+		newCarrier = sealedCookie
+	}
+	h := sessions{
+		manager: m,
+		carrier: newCarrier(m, keys, o),
+		aware:   newRoutes("Aware", o.Aware),
+		skip:    newRoutes("Skip", o.Skip),
+		passive: newRoutes("Passive", o.Passive),
+		ended:   o.Ended,
+		onEnded: o.OnEnded,
+		dev:     keys.Dev() && !o.AllowDevKeys,
+	}
+	return func(next http.Handler) http.Handler {
+		wrapped := h
+		wrapped.next = next
+		wrapped.checkInner(next)
+		return &wrapped
+	}
+}
+
+type sessions struct {
+	manager              *session.Manager
+	carrier              Carrier
+	aware, skip, passive routes
+	ended                Ended
+	onEnded              func(http.ResponseWriter, *http.Request, *session.ExpiredError)
+	dev                  bool
+	next                 http.Handler
+}
+
+// ServeHTTP takes the steps of the design in their order.
+func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if h.skip.match(r) {
+		h.next.ServeHTTP(w, r)
+		return
+	}
+	if h.dev {
+		refuseDevKeys(r)
+	}
+	carried := h.carrier.Read(r)
+	aware := h.aware.match(r)
+	if (carried.State == Missing || carried.State == Invalid) && !aware {
+		h.unauthorized(w, r, carried.State)
+		return
+	}
+
+	s, err := h.arrive(r, carried)
+	if err != nil && err != session.ErrRotated {
+		var e *session.ExpiredError
+		if !errors.As(err, &e) {
+			answer(w, r, unavailable)
+			return
+		}
+		h.carrier.Drop(r)
+		switch {
+		case aware:
+		case actsOnNothing(r):
+			h.manager.Sent(s) // whoever starts over must get the cookie, and this answer can't carry it
+		case h.ended == Fresh || h.ended == Restart && opensPage(r):
+			s.Reset()
+		default:
+			h.refuseEnded(w, r, e)
+			return
+		}
+	}
+
+	x := &exchange{h: h, r: r, s: s, stale: carried.Stale}
+	x.writer.begin(w, x)
+	defer x.leave()
+	h.next.ServeHTTP(&x.writer, r.WithContext(session.With(r.Context(), s)))
+	x.returned = true
+}
+
+// arrive finds the session, and renews it where it is due and the request counts as activity. A session comes with
+// every error but that of a store that could not be asked.
+func (h *sessions) arrive(r *http.Request, c Carried) (*session.Session, error) {
+	switch c.State {
+	case Opened:
+	case Revoked:
+		return h.manager.Refuse(session.ReasonRevoked)
+	default:
+		return h.manager.New(), nil
+	}
+	s, err := h.manager.Load(r.Context(), c.Token)
+	if err == nil && !prefetch(r) && !h.passive.match(r) {
+		err = h.manager.Touch(r.Context(), s)
+	}
+	return s, err
+}
+
+// exchange is one request and its answer.
+type exchange struct {
+	writer   writer
+	h        *sessions
+	r        *http.Request
+	s        *session.Session
+	stale    bool
+	returned bool
+}
+
+// deliver commits and writes cookie and cache fields.
+func (x *exchange) deliver(h http.Header) error {
+	err := x.h.manager.Commit(x.r.Context(), x.s)
+	if err != nil {
+		return err
+	}
+	x.h.manager.Sent(x.s)
+	wrote, err := x.handOver(h)
+	if err != nil {
+		return err
+	}
+	if wrote || x.s.Used() {
+		private(h, x.h.carrier.Vary(), wrote)
+	}
+	return nil
+}
+
+// handOver writes the token where this request gave cause, or where its own write has just renewed the
+// record and the token lies sealed under a retired key.
+func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
+	t, due := x.s.Handover()
+	switch {
+	case due && t == nil:
+		x.h.carrier.Clear(h, x.r)
+	case due, x.stale && x.s.Stored():
+		err = x.h.carrier.Write(h, x.r, t, x.s.MaxAge())
+	default:
+		return false, nil
+	}
+	return true, err
+}
+
+func (x *exchange) owes() bool {
+	_, due := x.s.Handover()
+	return due
+}
+
+// refuse answers in the handler's place. What an earlier Save has stored is the client's all the same.
+func (x *exchange) refuse(w http.ResponseWriter, err error) {
+	if _, cookieErr := x.handOver(w.Header()); cookieErr != nil {
+		err = cookieErr
+	}
+	var e *session.ExpiredError
+	if errors.As(err, &e) {
+		x.h.refuseEnded(w, x.r, e)
+		return
+	}
+	answer(w, x.r, failure(err))
+}
+
+// leave ends the exchange: what changed after the first byte is stored. A panic stores nothing but an end
+// that was asked for, and goes on.
+func (x *exchange) leave() {
+	ctx := context.WithoutCancel(x.r.Context())
+	switch {
+	case !x.returned:
+		x.h.manager.Abandon(ctx, x.s)
+	case x.writer.state == waiting:
+		x.writer.send()
+	case x.writer.state == sent:
+		x.h.manager.Commit(ctx, x.s)
+	}
+}
+
+// refuseDevKeys stops a program that serves strangers with keys which are gone at its next start.
+func refuseDevKeys(r *http.Request) {
+	addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
+	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
+		panic("middleware: cookie.DevKeys on " + tcp.String() + ", which is not loopback; use cookie.KeysFromEnv or KeysFromFile, or set Options.AllowDevKeys")
+	}
+}

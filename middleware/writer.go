@@ -1,0 +1,127 @@
+package middleware
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+)
+
+// sender decides what happens before the first byte of an answer.
+type sender interface {
+	// deliver commits and adds to the header map. An error means that the handler's answer must not go out.
+	deliver(h http.Header) error
+	// refuse writes the answer that goes out instead.
+	refuse(w http.ResponseWriter, err error)
+	// owes says that the header carries a cookie which the client must get.
+	owes() bool
+}
+
+// writer is a ResponseWriter that stops once, before the first byte, to let a sender deliver. If that fails
+// the client gets the sender's answer, and neither a header nor a byte of the handler's.
+type writer struct {
+	http.ResponseWriter
+	sender sender
+	entry  http.Header // the header map as it was when the handler got it; nil where it was empty
+	state  state
+	err    error // why the handler's answer was refused
+}
+
+type state uint8
+
+const (
+	waiting state = iota
+	sent
+	refused
+)
+
+func (w *writer) begin(under http.ResponseWriter, s sender) {
+	w.ResponseWriter, w.sender = under, s
+	if h := under.Header(); len(h) > 0 {
+		w.entry = h.Clone()
+	}
+}
+
+// send delivers, once. It says whether the handler's answer may go out.
+func (w *writer) send() bool {
+	if w.state != waiting {
+		return w.state == sent
+	}
+	h := w.ResponseWriter.Header()
+	if w.err = w.sender.deliver(h); w.err == nil {
+		w.state = sent
+		return true
+	}
+	w.state = refused
+	clear(h)
+	maps.Copy(h, w.entry)
+	w.sender.refuse(w.ResponseWriter, w.err)
+	return false
+}
+
+func (w *writer) WriteHeader(code int) {
+	if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols || w.send() {
+		w.ResponseWriter.WriteHeader(code)
+	}
+}
+
+func (w *writer) Write(b []byte) (int, error) {
+	if !w.send() {
+		return 0, w.err
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// WriteString spares io.WriteString a copy.
+func (w *writer) WriteString(s string) (int, error) {
+	if !w.send() {
+		return 0, w.err
+	}
+	return io.WriteString(w.ResponseWriter, s)
+}
+
+// ReadFrom keeps sendfile for http.ServeFile.
+func (w *writer) ReadFrom(src io.Reader) (int64, error) {
+	if !w.send() {
+		return 0, w.err
+	}
+	return io.Copy(w.ResponseWriter, src)
+}
+
+func (w *writer) Flush() { w.FlushError() }
+
+// FlushError is what http.ResponseController calls.
+func (w *writer) FlushError() error {
+	if !w.send() {
+		return w.err
+	}
+	return http.NewResponseController(w.ResponseWriter).Flush()
+}
+
+var errHijack = errors.New("middleware: the session's cookie was not sent yet; send it with WriteHeader before Hijack (101 for a WebSocket), or make the session before")
+
+// Hijack commits. Once the connection is the handler's no cookie can be sent; where one is due it says so.
+func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	if w.state == refused {
+		return nil, nil, w.err
+	}
+	if w.state == waiting {
+		// Into a header map of its own: the answer may still be the handler's error page.
+		if err := w.sender.deliver(http.Header{}); err != nil {
+			return nil, nil, err
+		}
+		if w.sender.owes() {
+			return nil, nil, errHijack
+		}
+	}
+	conn, buf, err := http.NewResponseController(w.ResponseWriter).Hijack()
+	if err == nil {
+		w.state = sent
+	}
+	return conn, buf, err
+}
+
+// Unwrap is for http.ResponseController: deadlines, full duplex.
+func (w *writer) Unwrap() http.ResponseWriter { return w.ResponseWriter }
