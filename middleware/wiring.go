@@ -1,0 +1,54 @@
+package middleware
+
+import (
+	"net/http"
+
+	"example.com/hardy/cookie"
+	"example.com/hardy/session"
+)
+
+// checkOptions panics for what can't be served, before a request comes.
+func checkOptions(m *session.Manager, keys *cookie.Keys, o *Options) {
+	switch {
+	case m == nil:
+		panic("middleware: Sessions without a manager; make one with session.NewManager")
+	case keys == nil:
+		panic("middleware: Sessions without keys; make them with cookie.KeysFromEnv, KeysFromFile, or DevKeys on a laptop")
+	case o.Ended > Fresh:
+		panic("middleware: Options.Ended is none of Restart, Strict, Fresh")
+	case o.MaxOpened < 0:
+		panic("middleware: Options.MaxOpened is negative; leave it 0 for the default of 10,000")
+	case o.TLS != nil && !o.InsecureHTTP:
+		panic("middleware: Options.TLS is asked only with InsecureHTTP; without it every cookie is Secure")
+	}
+	switch o.SameSite {
+	case 0, http.SameSiteLaxMode, http.SameSiteStrictMode:
+	default:
+		panic("middleware: Options.SameSite must be Lax (the default) or Strict: a session that other sites' requests carry can be abused by them")
+	}
+}
+
+// wrapper is one of our handlers, to be found in a chain.
+type wrapper interface{ inner() http.Handler }
+
+func (h *sessions) inner() http.Handler { return h.next }
+
+// checkInner panics where a session middleware further in, as far as it can be seen, is this one again or
+// would read the same cookie. What can't be seen is found by session.With at the first request.
+func (h *sessions) checkInner(next http.Handler) {
+	for {
+		if other, ok := next.(*sessions); ok {
+			if other.manager == h.manager {
+				panic("middleware: Sessions wraps itself with the same manager; wrap once")
+			}
+			if other.carrier.Name() == h.carrier.Name() {
+				panic("middleware: two managers share the " + h.carrier.Name() + "; give one of them another Options.Name")
+			}
+		}
+		w, ok := next.(wrapper)
+		if !ok {
+			return
+		}
+		next = w.inner()
+	}
+}
