@@ -1,0 +1,213 @@
+package ratelimit
+
+import (
+	"math/bits"
+	"sync"
+
+	"example.com/hardy/ratelimit/internal/gcra"
+)
+
+// A table keeps, for each key, a fingerprint and one timestamp for each policy that counts by the same
+// parts, side by side. It is cut into shards, each with its own lock, so small that making one larger is
+// never long.
+//
+// A key has its place in one of two bins of its shard. An entry whose buckets are all full is as good as
+// a free place (see gcra): it is reused where it is met, and a newcomer to a crowded shard clears some.
+// So nothing has to sweep the table, and no call looks at more than maxSwept entries to clear them.
+type table struct {
+	shards   []shard
+	overflow []overflow
+	stride   int // words an entry: the fingerprint and the timestamps
+	perShard int // entries at most
+}
+
+const (
+	binSize      = 8         // places a bin: 128 bytes for one policy
+	maxSwept     = 64        // entries examined to clear places, in one call
+	shardEntries = 2800      // at most, when all is full: 4096 places, 0.68 of them used
+	minShards    = 64        // so that small tables have little contention too
+	wideFrom     = 7.0 / 8   // of a shard used: newcomers of IPv6 count by /56
+	widerFrom    = 15.0 / 16 // and by /48
+)
+
+type shard struct {
+	mu    sync.Mutex
+	last  gcra.Ticks // latest clock reading: time does not go back in here
+	words []int64    // bins of entries
+	bins  uint32     // a power of two
+	used  uint32     // entries in it, stale ones included
+	hand  uint32     // where clearing goes on
+	swept uint32     // entries examined by the last claim
+	_     [8]byte    // 64 bytes: one cache line a shard
+}
+
+// overflow is a bucket shared by keys that found the table full.
+type overflow struct {
+	mu   sync.Mutex
+	last gcra.Ticks
+	full []int64
+}
+
+func (t *table) init(entries, overflows, policies int) {
+	t.stride = 1 + policies
+	n := max((entries+shardEntries-1)/shardEntries, min(minShards, (entries+63)/64))
+	t.shards = make([]shard, n)
+	t.perShard = max(entries/n, 1)
+	t.overflow = make([]overflow, overflows)
+	for i := range t.overflow {
+		t.overflow[i].full = make([]int64, policies)
+	}
+}
+
+func (t *table) shard(fp uint64) *shard {
+	i, _ := bits.Mul64(fp, uint64(len(t.shards)))
+	return &t.shards[i]
+}
+
+func (t *table) shared(fp uint64) *overflow {
+	i, _ := bits.Mul64(fp, uint64(len(t.overflow)))
+	return &t.overflow[i]
+}
+
+// maxBytes is what the table takes when full.
+func (t *table) maxBytes() int64 {
+	places := binSize
+	for places*7 < t.perShard*10 {
+		places *= 2
+	}
+	return int64(len(t.shards))*(64+int64(places*t.stride*8)) + int64(len(t.overflow))*int64(48+8*(t.stride-1))
+}
+
+// The two bins of a fingerprint, as offsets in words. (The shard is chosen by its upper bits.)
+func (s *shard) binsOf(fp uint64, stride int) (int, int) {
+	size := binSize * stride
+	return int(uint32(fp)&(s.bins-1)) * size, int(uint32(fp>>21)&(s.bins-1)) * size
+}
+
+// find is the offset of the key's entry, or -1.
+func (s *shard) find(fp uint64, stride int) int {
+	if s.bins == 0 {
+		return -1
+	}
+	a, b := s.binsOf(fp, stride)
+	size := binSize * stride
+	for i, bin := 0, s.words[a:a+size]; i < len(bin); i += stride {
+		if bin[i] == int64(fp) {
+			return a + i
+		}
+	}
+	for i, bin := 0, s.words[b:b+size]; i < len(bin); i += stride {
+		if bin[i] == int64(fp) {
+			return b + i
+		}
+	}
+	return -1
+}
+
+// stale says whether the entry at i is free or all its buckets are full.
+func (s *shard) stale(i, stride int, now gcra.Ticks) bool {
+	for _, full := range s.words[i+1 : i+stride] {
+		if gcra.Ticks(full) > now {
+			return false
+		}
+	}
+	return true
+}
+
+// claim makes an entry, with all buckets full, for a key that is not there. -1: no place, or fewer than
+// room entries may be in use and that many are.
+func (s *shard) claim(fp uint64, t *table, now gcra.Ticks, room int) int {
+	s.swept = 0
+	if s.bins == 0 {
+		s.bins, s.words = 1, make([]int64, binSize*t.stride)
+	}
+	if places := int(s.bins) * binSize; int(s.used)*10 >= places*7 || int(s.used) >= room {
+		s.clear(t.stride, now)
+		if int(s.used)*10 >= places*7 && places*7 < t.perShard*10 {
+			s.grow(t.stride)
+		}
+	}
+	at, fresh := s.vacancy(fp, t.stride, now)
+	if at < 0 || fresh && int(s.used) >= room {
+		return -1
+	}
+	if fresh {
+		s.used++
+	}
+	entry := s.words[at : at+t.stride]
+	clear(entry)
+	entry[0] = int64(fp)
+	return at
+}
+
+// vacancy is where an entry for fp would go: the first bin while it has room to spare, else the emptier
+// one, so that most keys are found at the first look and bins fill evenly. fresh: it was never used.
+func (s *shard) vacancy(fp uint64, stride int, now gcra.Ticks) (at int, fresh bool) {
+	a, b := s.binsOf(fp, stride)
+	atA, freeA := s.scan(a, stride, now)
+	if freeA >= 3 {
+		return atA, s.words[atA] == 0
+	}
+	atB, freeB := s.scan(b, stride, now)
+	if freeB > freeA {
+		atA = atB
+	} else if freeA == 0 {
+		return -1, false
+	}
+	return atA, s.words[atA] == 0
+}
+
+// scan counts the places of a bin that can be had; at is one of them, a stale entry's rather than a free one.
+func (s *shard) scan(bin, stride int, now gcra.Ticks) (at, free int) {
+	at = -1
+	for i := bin; i < bin+binSize*stride; i += stride {
+		s.swept++
+		if !s.stale(i, stride, now) {
+			continue
+		}
+		free++
+		if at < 0 || s.words[at] == 0 {
+			at = i
+		}
+	}
+	return at, free
+}
+
+// clear frees the stale among the next entries, going around.
+func (s *shard) clear(stride int, now gcra.Ticks) {
+	n := min(maxSwept-2*binSize, int(s.bins)*binSize)
+	for range n {
+		if int(s.hand) >= len(s.words) {
+			s.hand = 0
+		}
+		if i := int(s.hand); s.words[i] != 0 && s.stale(i, stride, now) {
+			s.words[i] = 0
+			s.used--
+		}
+		s.hand += uint32(stride)
+		s.swept++
+	}
+}
+
+// grow doubles the shard. It moves at most 2048 entries (tens of microseconds) and judges none. Each bin
+// is divided between two, so that every entry finds a place.
+func (s *shard) grow(stride int) {
+	old, size := s.words, binSize*stride
+	s.bins *= 2
+	s.words = make([]int64, 2*len(old))
+	s.hand = 0
+	for i := 0; i < len(old); i += stride {
+		if old[i] == 0 {
+			continue
+		}
+		was := i / size * size
+		at, b := s.binsOf(uint64(old[i]), stride)
+		if at%len(old) != was {
+			at = b
+		}
+		for s.words[at] != 0 {
+			at += stride
+		}
+		copy(s.words[at:at+stride], old[i:i+stride])
+	}
+}

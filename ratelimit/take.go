@@ -1,0 +1,246 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"example.com/hardy/ratelimit/internal/gcra"
+)
+
+// Allow takes one unit and says whether the key may go on. What cannot be decided (see Take) is refused.
+func (l *Limiter) Allow(key Key) bool { return l.AllowN(key, 1) }
+
+// AllowN is Allow for n units: all of them or none. It allocates nothing, unless the key is new.
+func (l *Limiter) AllowN(key Key, n int) bool {
+	if l.lone != nil {
+		if ok, decided := l.allowLone(&key, n); decided {
+			return ok
+		}
+	}
+	var d decision
+	return l.decide(&d, &key, n, false) == nil && d.Allowed
+}
+
+// Take takes n units from every policy, or none from any, and says how each stands. With n 0 it only
+// asks; that is refused while a bucket is in debt. The cost is often a function of the request.
+//
+// The error says that there is no decision, and then the result refuses: ErrNoKey, ErrCost, or
+// ErrPolicy for a Tier that makes no sense. The context is there for limiters that ask another machine,
+// which have the same method; this one decides at once and does not look at it.
+func (l *Limiter) Take(ctx context.Context, key Key, n int) (Result, error) {
+	var d decision
+	err := l.decide(&d, &key, n, false)
+	return d.Result, err
+}
+
+// Peek says how the key stands, and takes nothing. Allowed says whether no bucket is in debt; a key that
+// Take would answer with an error has no standings.
+func (l *Limiter) Peek(key Key) Result {
+	res, _ := l.Take(context.Background(), key, 0)
+	return res
+}
+
+// allowLone is decide for the commonest case, one plain policy, without the bookkeeping of several. What
+// is out of the ordinary is left undecided.
+func (l *Limiter) allowLone(k *Key, n int) (ok, decided bool) {
+	p := l.lone
+	t, have := p.now.Load(), k.parts()
+	if n < 0 || n > t.burst || t.Unlimited() || p.By&byAll&^have != 0 || p.By == 0 && have == 0 {
+		return false, false
+	}
+	var at place
+	l.lock(&at, &l.groups[0], k)
+	full := &at.full[0]
+	level, cost := t.Level(gcra.Ticks(*full), at.now), t.Cost(n)
+	if ok = t.Fits(level, cost); ok {
+		*full = int64(at.now + level + cost)
+	}
+	at.mu.Unlock()
+	return ok, true
+}
+
+// A decision under way.
+type decision struct {
+	Result
+	places [MaxPolicies]place // by group
+	asked  uint8              // the groups that have a say, as bits
+}
+
+// decide is Allow, Take, Reserve and, with ahead, Wait: then the units are taken even if they must be
+// waited for, and RetryAfter says how long.
+func (l *Limiter) decide(d *decision, k *Key, n int, ahead bool) error {
+	if l.opt.Exempt != nil && l.opt.Exempt(*k) {
+		d.Allowed, d.Exempt = true, true
+		l.tell(d, k, n)
+		return nil
+	}
+	if err := l.prepare(d, k, n); err != nil {
+		if tr := l.opt.Trace; tr != nil && tr.Failed != nil {
+			tr.Failed(*k, err)
+		}
+		return err
+	}
+	for g := range l.groups {
+		if d.asked&(1<<g) != 0 {
+			l.lock(&d.places[g], &l.groups[g], k)
+		}
+	}
+	d.weigh(n, ahead)
+	if d.Allowed && l.shared != nil {
+		l.askShared(d, n)
+	}
+	if d.Allowed {
+		d.commit(n)
+	}
+	for g := range l.groups {
+		if mu := d.places[g].mu; mu != nil {
+			mu.Unlock()
+		}
+	}
+	d.sum()
+	l.tell(d, k, n)
+	return nil
+}
+
+// prepare makes the cells: which policies have a say, on what terms, and whether the cost can pass at all.
+func (l *Limiter) prepare(d *decision, k *Key, n int) error {
+	if n < 0 {
+		return fmt.Errorf("%w: %d units; use Refund to give back", ErrCost, n)
+	}
+	have := k.parts()
+	for _, p := range l.policies {
+		if p.Shared == nil && (p.By == 0 && have == 0 || p.By&byAll&^have != 0) {
+			if p.Optional {
+				continue
+			}
+			return fmt.Errorf("%w: policy %q counts by %v; fill these parts of the Key, or set Optional", ErrNoKey, p.Name, p.By)
+		}
+		c := &d.cells[d.n]
+		*c = cell{policy: p}
+		if err := c.setTerms(k); err != nil {
+			return err
+		}
+		if n > c.burst && c.burst > 0 && !c.terms.Unlimited() {
+			if !p.Shadow {
+				return fmt.Errorf("%w: it costs %d, the burst of policy %q is %d; raise the burst or split the cost", ErrCost, n, p.Name, c.burst)
+			}
+			c.violated, c.wait = true, math.MaxInt64
+		}
+		if p.Shared == nil {
+			d.asked |= 1 << p.group
+		}
+		d.n++
+	}
+	return nil
+}
+
+func (c *cell) setTerms(k *Key) error {
+	p := c.policy
+	switch {
+	case p.Shared != nil:
+		t, err := p.terms(p.Shared.Limit(), p.Shared.Burst())
+		c.terms, c.limit, c.burst = t.Terms, t.limit, t.burst
+		return err
+	case p.Tier != nil:
+		tier := p.Tier(k.only(p.By))
+		t, err := p.terms(tier.Limit, tier.Burst)
+		c.terms, c.limit, c.burst = t.Terms, t.limit, t.burst
+		return err
+	}
+	t := p.now.Load()
+	c.terms, c.limit, c.burst = t.Terms, t.limit, t.burst
+	return nil
+}
+
+// weigh judges each policy by its timestamp, and all together.
+func (d *decision) weigh(n int, ahead bool) {
+	d.Allowed = true
+	for i := range d.n {
+		c := &d.cells[i]
+		if c.policy.Shared != nil || c.terms.Unlimited() {
+			continue
+		}
+		at := &d.places[c.policy.group]
+		c.overflow, c.id = at.overflow, at.fp
+		c.level = at.level(c)
+		if c.wait != 0 {
+			continue // a cost above the burst of a shadow policy
+		}
+		c.wait = c.terms.Wait(c.level, c.terms.Cost(n))
+		switch {
+		case c.wait == 0:
+		case ahead && !c.policy.Shadow && c.burst > 0:
+		default:
+			c.violated = true
+			d.Allowed = d.Allowed && c.policy.Shadow
+		}
+	}
+}
+
+// commit takes the units.
+func (d *decision) commit(n int) {
+	for i := range d.n {
+		c := &d.cells[i]
+		if c.violated || c.policy.Shared != nil || c.terms.Unlimited() {
+			continue
+		}
+		at := &d.places[c.policy.group]
+		c.level += c.terms.Cost(n)
+		at.full[c.policy.slot] = int64(at.now + c.level)
+	}
+}
+
+// sum says when all that refused, or has to be waited for, will be past.
+func (d *decision) sum() {
+	for i := range d.n {
+		c := &d.cells[i]
+		switch {
+		case c.refuses():
+			d.RetryAfter = max(d.RetryAfter, c.retry())
+		case d.Allowed && !c.violated:
+			d.RetryAfter = max(d.RetryAfter, c.wait.Duration()) // ahead
+		}
+	}
+}
+
+func (l *Limiter) tell(d *decision, k *Key, n int) {
+	tr := l.opt.Trace
+	if tr == nil {
+		return
+	}
+	for i := range d.n {
+		c := &d.cells[i]
+		if c.overflow && tr.Overflow != nil {
+			tr.Overflow(*k, c.policy.By)
+		}
+		near := c.terms.Window - c.terms.Window/5 // a fifth is left
+		if tr.Near != nil && d.Allowed && !c.violated && c.level > near && c.level-c.terms.Cost(n) <= near {
+			tr.Near(*k, d.At(i))
+		}
+	}
+	if tr.Decision != nil {
+		tr.Decision(*k, d.Result)
+	}
+}
+
+// askShared asks the bucket of x/time, which comes last because it cannot be put back.
+func (l *Limiter) askShared(d *decision, n int) {
+	for i := range d.n {
+		c := &d.cells[i]
+		if c.policy != l.shared {
+			continue
+		}
+		now := time.Now()
+		c.violated = !c.policy.Shared.AllowN(now, n)
+		if !c.terms.Unlimited() {
+			tokens := c.policy.Shared.TokensAt(now)
+			c.level = gcra.Ticks((float64(c.burst) - tokens) * float64(c.terms.Interval))
+			if c.violated {
+				c.wait = max(c.terms.Wait(c.level, c.terms.Cost(n)), 1)
+			}
+		}
+		d.Allowed = !c.refuses()
+	}
+}
