@@ -306,13 +306,12 @@ func (s *Session) quit() error {
 	if !s.sent {
 		return nil
 	}
-	now := time.Now()
 	p := s.m.insist(s.background())
 	defer p.done()
-	if err := s.finishHeld(p, now); err != nil {
+	if err := s.finishHeld(p); err != nil {
 		return err
 	}
-	s.err = &ExpiredError{ReasonLogout, now}
+	s.err = &ExpiredError{ReasonLogout, wall()}
 	return ErrSent
 }
 

@@ -64,7 +64,7 @@ func (m *Manager) Abandon(ctx context.Context, s *Session) error {
 	}
 	p := m.insist(ctx)
 	defer p.done()
-	return s.finishHeld(p, wall())
+	return s.finishHeld(p)
 }
 
 // Sent tells s that the answer has left. From now on what needs a new token answers ErrSent.
@@ -135,7 +135,7 @@ func (s *Session) begins() bool {
 
 func (s *Session) commit(ctx context.Context) error {
 	if s.leave == end {
-		if err := s.finishHeld(ctx, wall()); err != nil {
+		if err := s.finishHeld(ctx); err != nil {
 			return err
 		}
 	}

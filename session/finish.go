@@ -3,7 +3,6 @@ package session
 import (
 	"context"
 	"errors"
-	"time"
 )
 
 // endOne ends one record, and returns it as it stood before.
@@ -26,19 +25,19 @@ func (m *Manager) endOne(ctx context.Context, id string, e End) (Record, error) 
 }
 
 // finish ends a session for good: where its record was rotated, the successors too, so that no logout and
-// no revocation is lost to a rotation.
-func (m *Manager) finish(ctx context.Context, id string, reason Reason, now time.Time) error {
+// no revocation is lost to a rotation. It returns the last of them as it stood before.
+func (m *Manager) finish(ctx context.Context, id string, reason Reason) (last Record, err error) {
 	for range maxChain {
-		last, err := m.endOne(ctx, id, End{Reason: reason, At: now})
+		last, err = m.endOne(ctx, id, End{Reason: reason, At: wall()})
 		if errors.Is(err, ErrNotFound) {
-			return nil
+			return Record{}, nil
 		}
 		if err != nil || last.Ended != ReasonRotated || last.Next == "" {
-			return err
+			break
 		}
 		id = last.Next
 	}
-	return nil
+	return last, err
 }
 
 // maxChain bounds how many rotations finish follows: more than one session can see within the Tombstone of
@@ -46,13 +45,18 @@ func (m *Manager) finish(ctx context.Context, id string, reason Reason, now time
 const maxChain = 100_000
 
 // finishHeld carries out a pending Logout or Reset.
-func (s *Session) finishHeld(ctx context.Context, now time.Time) error {
-	user := s.rec.User
-	if err := s.m.finish(ctx, s.token.id, ReasonLogout, now); err != nil {
+func (s *Session) finishHeld(ctx context.Context) error {
+	last, err := s.m.finish(ctx, s.token.id, ReasonLogout)
+	if err == nil && last.ID != s.token.id && last.User != "" {
+		// A rotation went before. If it was the sign-in of a double click, the other answer's session
+		// stands beside, under the same handle.
+		_, err = s.m.revoke(ctx, last.User, ReasonLogout, func(r *Record) bool { return r.Handle == last.Handle })
+	}
+	if err != nil {
 		return err
 	}
-	if user != "" {
-		s.m.log.Info("session: signed out", "session", s.rec.Handle, "user", user)
+	if s.rec.User != "" {
+		s.m.log.Info("session: signed out", "session", s.rec.Handle, "user", s.rec.User)
 	}
 	s.token, s.rec, s.base, s.opened, s.hidden = nil, Record{}, nil, true, false
 	s.leave, s.handover = stay, true

@@ -44,8 +44,15 @@ func (s *Session) rotate(ctx context.Context) error {
 	case reason == "":
 		return s.succeed(ctx, t, rec, values, last)
 	case reason == ReasonRotated && s.login:
-		s.settle(t, rec, values, "login") // a double click: each answer signs in
-		return nil
+		// A double click: each answer signs in. What the other one began may have been signed out since.
+		if reason, since, err = s.m.tail(ctx, last.Next, now); err != nil {
+			s.withdraw(ctx, rec.ID)
+			return err
+		}
+		if reason == "" {
+			s.settle(t, rec, values, "login")
+			return nil
+		}
 	}
 	s.withdraw(ctx, rec.ID)
 	if s.login {
@@ -103,6 +110,28 @@ func (s *Session) succeed(ctx context.Context, t *Token, rec Record, values fram
 	}
 	s.settle(t, rec, merged, "renew")
 	return tooLarge
+}
+
+// tail says how the chain of rotations that begins at id ends; "" where its last record is live.
+func (m *Manager) tail(ctx context.Context, id string, now time.Time) (Reason, time.Time, error) {
+	for range maxChain {
+		var rec Record
+		err := m.ask("load", func() (err error) {
+			rec, err = m.store.Load(ctx, id)
+			return err
+		})
+		if errors.Is(err, ErrNotFound) {
+			return ReasonUnknown, time.Time{}, nil
+		}
+		if err != nil {
+			return "", time.Time{}, err
+		}
+		if reason, since := rec.fate(now); reason != ReasonRotated {
+			return reason, since, nil
+		}
+		id = rec.Next
+	}
+	return ReasonUnknown, time.Time{}, nil
 }
 
 // withdraw ends a successor that nobody was told of. Where even that fails it runs out by itself.

@@ -61,7 +61,9 @@ func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
 // served with the session, nor with one that replaced it meanwhile. Errors: ErrNotFound where the user has no live session of that
 // handle, ErrUnavailable; then it may have been ended.
 func (m *Manager) Revoke(ctx context.Context, user, handle string) error {
-	n, err := m.revoke(ctx, user, func(r *Record) bool { return r.Handle == handle })
+	p := m.insist(ctx)
+	defer p.done()
+	n, err := m.revoke(p, user, ReasonRevoked, func(r *Record) bool { return r.Handle == handle })
 	if err == nil && n == 0 {
 		return ErrNotFound
 	}
@@ -71,7 +73,9 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) error {
 // RevokeUser ends all sessions of the user, for a disabled account or a stolen password, and says how
 // many. The error is ErrUnavailable; then some may have been ended: call it again.
 func (m *Manager) RevokeUser(ctx context.Context, user string) (int, error) {
-	return m.revoke(ctx, user, func(*Record) bool { return true })
+	p := m.insist(ctx)
+	defer p.done()
+	return m.revoke(p, user, ReasonRevoked, func(*Record) bool { return true })
 }
 
 // RevokeOthers ends all sessions of the user of s but s itself, for after a change of password, and says how
@@ -96,17 +100,17 @@ func (m *Manager) RevokeOthers(ctx context.Context, s *Session) (int, error) {
 	if user == "" {
 		return 0, ErrAnonymous
 	}
-	return m.revoke(ctx, user, func(r *Record) bool { return r.ID != own })
+	p := m.insist(ctx)
+	defer p.done()
+	return m.revoke(p, user, ReasonRevoked, func(r *Record) bool { return r.ID != own })
 }
 
 // revoke lists again until nothing that matches is live, because a session may be rotated while its old
-// record is being ended. ErrNotFound from the store is an end, too.
-func (m *Manager) revoke(ctx context.Context, user string, matches func(*Record) bool) (int, error) {
-	p := m.insist(ctx)
-	defer p.done()
+// record is being ended.
+func (m *Manager) revoke(ctx context.Context, user string, reason Reason, matches func(*Record) bool) (int, error) {
 	ended := map[string]bool{}
 	for {
-		live, err := m.live(p, user)
+		live, err := m.live(ctx, user)
 		if err != nil {
 			return len(ended), err
 		}
@@ -115,12 +119,12 @@ func (m *Manager) revoke(ctx context.Context, user string, matches func(*Record)
 			return len(ended), nil
 		}
 		for i := range live {
-			if err := m.finish(p, live[i].ID, ReasonRevoked, wall()); err != nil {
+			if _, err := m.finish(ctx, live[i].ID, reason); err != nil {
 				return len(ended), err
 			}
 			ended[live[i].ID] = true
 		}
-		if err := p.Err(); err != nil {
+		if err := ctx.Err(); err != nil {
 			return len(ended), unavailable("list", errors.Join(err, errStillLive))
 		}
 	}
