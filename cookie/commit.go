@@ -1,0 +1,62 @@
+package cookie
+
+import (
+	"net/http"
+	"time"
+)
+
+// What middleware needs of a jar. A handler has no use for these.
+
+// Touched says whether the jar has been looked into: then the response depends on the visitor, and no shared cache may
+// keep it.
+func (j *Jar) Touched() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.opened
+}
+
+// Changed says whether Commit has a cookie to write.
+func (j *Jar) Changed() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.writes()
+}
+
+// writes: a jar that came as nothing and ended as nothing needs no cookie.
+func (j *Jar) writes() bool { return j.changed && (j.came || len(j.entries) > 0) }
+
+// Commit adds the Set-Cookie line to the header of the response if the jar has changed. Call it just before the header
+// leaves. From then on every change answers ErrSent, and Commit does nothing.
+func (j *Jar) Commit(h http.Header) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if j.sent {
+		return nil
+	}
+	j.sent = true
+	if !j.writes() {
+		return nil
+	}
+	now := time.Now()
+	live := j.entries[:0:0]
+	latest := int64(0)
+	for _, e := range j.entries {
+		if e.live(now) {
+			live = append(live, e)
+			latest = max(latest, e.expires)
+		}
+	}
+	line := j.spec.template(j.request)
+	if len(live) == 0 {
+		h.Add("Set-Cookie", line.Delete())
+		return nil
+	}
+	value, err := j.spec.sealer.Seal(pack(live))
+	if err != nil {
+		return err
+	}
+	// No cap is needed: no value outlives MaxLifetime, but for the second that it was rounded up by.
+	maxAge := min(latest-now.Unix(), int64(MaxLifetime/time.Second))
+	h.Add("Set-Cookie", line.Set(value, int(maxAge)))
+	return nil
+}
