@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"iter"
 	"net/http"
 
 	"example.com/hardy/cookie"
@@ -28,27 +29,32 @@ func checkOptions(m *session.Manager, keys *cookie.Keys, o *Options) {
 	}
 }
 
-// wrapper is one of our handlers, to be found in a chain.
-type wrapper interface{ inner() http.Handler }
+// layers yields h and what it wraps, as far in as our own middleware stands without another's between.
+func layers(h http.Handler) iter.Seq[http.Handler] {
+	return func(yield func(http.Handler) bool) {
+		for yield(h) {
+			wrapping, ok := h.(interface{ inner() http.Handler })
+			if !ok {
+				return
+			}
+			h = wrapping.inner()
+		}
+	}
+}
 
 func (h *sessions) inner() http.Handler { return h.next }
 
 // checkInner panics where a session middleware further in, as far as it can be seen, is this one again or
 // would read the same cookie. What can't be seen is found by session.With at the first request.
 func (h *sessions) checkInner(next http.Handler) {
-	for {
-		if other, ok := next.(*sessions); ok {
-			if other.manager == h.manager {
-				panic("middleware: Sessions wraps itself with the same manager; wrap once")
-			}
-			if other.carrier.Name() == h.carrier.Name() {
-				panic("middleware: two managers share the " + h.carrier.Name() + "; give one of them another Options.Name")
-			}
+	for layer := range layers(next) {
+		other, ok := layer.(*sessions)
+		switch {
+		case !ok:
+		case other.manager == h.manager:
+			panic("middleware: Sessions wraps itself with the same manager; wrap once")
+		case other.carrier.Name() == h.carrier.Name():
+			panic("middleware: two managers share the " + h.carrier.Name() + "; give one of them another Options.Name")
 		}
-		w, ok := next.(wrapper)
-		if !ok {
-			return
-		}
-		next = w.inner()
 	}
 }

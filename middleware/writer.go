@@ -15,6 +15,8 @@ type sender interface {
 	deliver(h http.Header) error
 	// refuse writes the answer that goes out instead.
 	refuse(w http.ResponseWriter, err error)
+	// withdraw: an answer of a sender further in goes out in the handler's place.
+	withdraw()
 	// owes says that the header carries a cookie which the client must get.
 	owes() bool
 }
@@ -57,6 +59,16 @@ func (w *writer) send() bool {
 	w.state = refused
 	clear(h)
 	maps.Copy(h, w.entry)
+	for under := w.ResponseWriter; under != nil; {
+		if outer, ok := under.(*writer); ok {
+			outer.sender.withdraw()
+		}
+		wrapped, ok := under.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			break
+		}
+		under = wrapped.Unwrap()
+	}
 	w.sender.refuse(w.ResponseWriter, w.err)
 	return false
 }
