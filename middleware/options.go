@@ -2,6 +2,7 @@ package middleware
 
 import (
 	"fmt"
+	"html/template"
 	"net/http"
 
 	"example.com/hardy/session"
@@ -14,7 +15,10 @@ const (
 	// Restart: a page that is opened starts over with a blank session; everything else, which comes from a
 	// page that began under the ended session, gets a 401 until somebody starts over. The default.
 	Restart Ended = iota
-	// Strict: a page that is opened gets the 401, too, with the dialog that says so.
+	// Strict: a page that is opened gets the 401, too, with the dialog that says so. As a reload would meet
+	// it again, the dialog's link asks for the page with the parameter hardy-start-over, which Sessions
+	// answers itself: it clears the dead cookie and sends the browser on to the page without
+	// the parameter. On another site's link it clears nothing, nor does it for a live session.
 	Strict
 	// Fresh: everything starts over, as if no cookie had come. It hides the loss from form posts
 	// and scripts: only for applications that were written for such sessions.
@@ -35,6 +39,11 @@ type Options struct {
 	// OnEnded answers instead of the 401: a redirect to a sign-in page, say. It is called only where
 	// the 401 would be sent. Default: a dialog or application/problem+json, by Accept.
 	OnEnded func(w http.ResponseWriter, r *http.Request, e *session.ExpiredError)
+	// Page takes the place of the page that a browser gets for an ended session and for every other
+	// problem; it is executed with a Page. Its link must lead to Page.Href. With it no
+	// Content-Security-Policy is sent but the application's own. Default: a page of Hardy's, without
+	// scripts, in English.
+	Page *template.Template
 	// InsecureHTTP serves browsers over plain HTTP, on a laptop or a home network: cookies are named
 	// without __Host- and are Secure only where the request came by TLS. Everyone on the way can
 	// then read them.
@@ -53,6 +62,13 @@ type Options struct {
 	// MaxOpened bounds how many opened tokens are kept, at up to about 2 KiB each, so that they need
 	// not be opened again at each request. Default 10,000.
 	MaxOpened int
+}
+
+func (o *Options) newCarrier() NewCarrier {
+	if o.Carrier == nil {
+		return sealedCookie
+	}
+	return o.Carrier
 }
 
 // routes matches requests against patterns of http.ServeMux.

@@ -3,6 +3,7 @@ package middleware
 import (
 	"encoding/json"
 	"errors"
+	"html/template"
 	"net/http"
 	"strconv"
 
@@ -21,7 +22,9 @@ type problem struct {
 	Detail string `json:"detail,omitempty"`
 	Reason string `json:"reason,omitempty"` // of the end, where the session has ended
 
-	retryAfter int // seconds; 0: no field
+	retryAfter int                // seconds; 0: no field
+	page       *template.Template // Options.Page
+	marked     bool               // the page's way back to itself needs startOverMark
 }
 
 var (
@@ -82,6 +85,12 @@ func answer(w http.ResponseWriter, r *http.Request, p problem) {
 	}
 }
 
+// answer writes p as this middleware's options want it.
+func (h *sessions) answer(w http.ResponseWriter, r *http.Request, p problem) {
+	p.page, p.marked = h.page, h.ended == Strict || h.aware.match(r)
+	answer(w, r, p)
+}
+
 // unauthorized answers an API client that must send a token and sent none, or none of ours.
 func (h *sessions) unauthorized(w http.ResponseWriter, r *http.Request, s State) {
 	p, code := missing, "missing"
@@ -90,7 +99,7 @@ func (h *sessions) unauthorized(w http.ResponseWriter, r *http.Request, s State)
 	}
 	addVary(w.Header(), h.carrier.Vary())
 	w.Header().Set("WWW-Authenticate", `Session error="`+code+`"`)
-	answer(w, r, p)
+	h.answer(w, r, p)
 }
 
 // refuseEnded answers a request that came from a page of an ended session.
@@ -106,7 +115,7 @@ func (h *sessions) refuseEnded(w http.ResponseWriter, r *http.Request, e *sessio
 		h.onEnded(w, r, e)
 		return
 	}
-	answer(w, r, problem{
+	h.answer(w, r, problem{
 		Type: "hardy/1/session-ended", Status: http.StatusUnauthorized, Reason: string(e.Reason),
 		Title: "Your session has ended", Detail: endedText(e.Reason),
 	})

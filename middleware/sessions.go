@@ -3,6 +3,7 @@ package middleware
 import (
 	"context"
 	"errors"
+	"html/template"
 	"net"
 	"net/http"
 
@@ -18,18 +19,16 @@ func Sessions(m *session.Manager, keys *cookie.Keys, o *Options) func(http.Handl
 		o = &Options{}
 	}
 	checkOptions(m, keys, o)
-	newCarrier := o.Carrier
-	if newCarrier == nil {
-		newCarrier = sealedCookie
-	}
+	checkPage(o.Page)
 	h := sessions{
 		manager: m,
-		carrier: newCarrier(m, keys, o),
+		carrier: o.newCarrier()(m, keys, o),
 		aware:   newRoutes("Aware", o.Aware),
 		skip:    newRoutes("Skip", o.Skip),
 		passive: newRoutes("Passive", o.Passive),
 		ended:   o.Ended,
 		onEnded: o.OnEnded,
+		page:    o.Page,
 		dev:     keys.Dev() && !o.AllowDevKeys,
 	}
 	return func(next http.Handler) http.Handler {
@@ -46,12 +45,17 @@ type sessions struct {
 	aware, skip, passive routes
 	ended                Ended
 	onEnded              func(http.ResponseWriter, *http.Request, *session.ExpiredError)
+	page                 *template.Template
 	dev                  bool
 	next                 http.Handler
 }
 
 // ServeHTTP takes the steps of the design in their order.
 func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if asksToStartOver(r) {
+		h.startOver(w, r)
+		return
+	}
 	if h.skip.match(r) {
 		h.next.ServeHTTP(w, r)
 		return
@@ -70,7 +74,7 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err != nil && err != session.ErrRotated {
 		var e *session.ExpiredError
 		if !errors.As(err, &e) {
-			answer(w, r, unavailable)
+			h.answer(w, r, unavailable)
 			return
 		}
 		h.carrier.Drop(r)
@@ -152,6 +156,9 @@ func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
 	return true, err
 }
 
+// withdraw does nothing: the sessions of a manager further out stand by themselves.
+func (x *exchange) withdraw() {}
+
 func (x *exchange) owes() bool {
 	_, due := x.s.Handover()
 	return due
@@ -167,7 +174,7 @@ func (x *exchange) refuse(w http.ResponseWriter, err error) {
 		x.h.refuseEnded(w, x.r, e)
 		return
 	}
-	answer(w, x.r, failure(err))
+	x.h.answer(w, x.r, failure(err))
 }
 
 // leave ends the exchange: what changed after the first byte is stored. A panic stores nothing but an end
