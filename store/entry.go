@@ -64,19 +64,16 @@ func (e *entry) more() *rest {
 	return e.rest
 }
 
-// record returns the entry as a record under id, which is its own. It allocates nothing: the handle's
+// record writes the entry to an empty r, under id, which is its own. It allocates nothing: the handle's
 // string shares the entry's bytes, which are written once, before the entry is seen by anyone else.
-func (e *entry) record(id string) session.Record {
-	r := session.Record{
-		ID: id, Handle: e.name(), Data: e.data, Version: e.version,
-		Created: e.created.time(), Seen: e.seen.time(), Expires: e.expires.time(),
-		Deadline: e.deadline.time(), Purge: e.purge.time(), Idle: e.idle,
-	}
+func (e *entry) record(r *session.Record, id string) {
+	r.ID, r.Handle, r.Data, r.Version, r.Idle = id, e.name(), e.data, e.version, e.idle
+	r.Created, r.Seen, r.Expires = e.created.time(), e.seen.time(), e.expires.time()
+	r.Deadline, r.Purge = e.deadline.time(), e.purge.time()
 	if m := e.rest; m != nil {
 		r.User, r.Meta, r.AuthTime = m.user, m.meta, m.authTime.time()
 		r.Ended, r.EndedAt, r.Next = m.ended, m.endedAt.time(), m.next
 	}
-	return r
 }
 
 func (e *entry) name() string {

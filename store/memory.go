@@ -152,20 +152,20 @@ func (m *Memory) insert(e *entry, sweep int) (lapsed []*entry, err error) {
 }
 
 // Load implements session.Store. It allocates nothing.
-func (m *Memory) Load(ctx context.Context, id string) (session.Record, error) {
+func (m *Memory) Load(ctx context.Context, id string) (r session.Record, err error) {
 	if err := ctx.Err(); err != nil {
-		return session.Record{}, err
+		return r, err
 	}
 	k, ok := parseKey(id)
 	if !ok {
-		return session.Record{}, session.ErrNotFound
+		return r, session.ErrNotFound
 	}
 	s, _, e := m.locate(&k)
 	if e == nil {
 		s.mu.Unlock()
-		return session.Record{}, session.ErrNotFound
+		return r, session.ErrNotFound
 	}
-	r := e.record(id)
+	e.record(&r, id)
 	s.mu.Unlock()
 	return r, nil
 }
@@ -241,8 +241,8 @@ func (m *Memory) end(k *key, id string, how *session.End) (e *entry, last sessio
 		s.mu.Unlock()
 		return nil, last, false
 	}
-	last, first = e.record(id), !e.hasEnded()
-	if first {
+	e.record(&last, id)
+	if first = !e.hasEnded(); first {
 		e.end(how)
 		s.lower(e)
 	}

@@ -43,7 +43,8 @@ func (s *shard) after(page []session.Record, after *key, limit int) []session.Re
 	}
 	slices.SortFunc(found, func(a, b *entry) int { return bytes.Compare(a.id[:], b.id[:]) })
 	for _, e := range found[:min(len(found), limit-len(page))] {
-		page = append(page, e.record(e.id.String()))
+		page = append(page, session.Record{})
+		e.record(&page[len(page)-1], e.id.String())
 	}
 	return page
 }

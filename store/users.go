@@ -105,16 +105,17 @@ func (m *Memory) List(ctx context.Context, user string) ([]session.Record, error
 	}
 	list := make([]session.Record, 0, len(entries))
 	for _, e := range entries {
+		var r session.Record
 		s := m.shardOf(e)
 		s.mu.Lock()
-		if !e.hasEnded() {
-			r := e.record("")
-			r.Data = nil
-			list = append(list, r)
+		live := !e.hasEnded()
+		if live {
+			e.record(&r, "")
 		}
 		s.mu.Unlock()
-		if n := len(list); n > 0 && list[n-1].ID == "" {
-			list[n-1].ID = e.id.String()
+		if live {
+			r.ID, r.Data = e.id.String(), nil
+			list = append(list, r)
 		}
 	}
 	return list, nil
