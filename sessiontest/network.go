@@ -20,10 +20,10 @@ type network struct {
 	here   *net.TCPAddr
 	accept chan net.Conn
 	closed chan struct{}
+	once   sync.Once
 
 	mu    sync.Mutex
 	conns []net.Conn
-	down  bool
 }
 
 func newNetwork(port int) *network {
@@ -60,19 +60,16 @@ func (n *network) Accept() (net.Conn, error) {
 }
 
 func (n *network) Close() error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if !n.down {
-		n.down = true
-		close(n.closed)
-	}
+	n.once.Do(func() { close(n.closed) })
 	return nil
 }
 
 func (n *network) Addr() net.Addr { return n.here }
 
-// cut closes both ends of every connection, hijacked ones too.
+// cut closes the listener and both ends of every connection, hijacked ones too. TLS above has no say: its
+// farewell would wait for a reader.
 func (n *network) cut() {
+	n.Close()
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for _, c := range n.conns {

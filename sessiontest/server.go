@@ -54,9 +54,9 @@ func NewServer(t testing.TB, h http.Handler) *Server {
 		serve.Serve(tls.NewListener(s.secure, &tls.Config{Certificates: []tls.Certificate{cert}}))
 	})
 	t.Cleanup(func() {
-		serve.Close()
 		s.plain.cut()
 		s.secure.cut()
+		serve.Close()
 		serving.Wait()
 		handling.Wait()
 		out.close()
@@ -102,8 +102,20 @@ func (s *Server) Browser() *http.Client {
 		// One certificate, for every host.
 		TLSClientConfig: &tls.Config{RootCAs: s.roots, ServerName: host},
 	}
-	s.t.Cleanup(transport.CloseIdleConnections)
-	return &http.Client{Jar: jar, Transport: transport}
+	return &http.Client{Jar: jar, Transport: &untilEnd{transport, s.t.Context()}}
+}
+
+// untilEnd ends requests with the test, also where it has not read their answers to the end: else a
+// goroutine of the transport would wait for it, for ever.
+type untilEnd struct {
+	*http.Transport
+	test context.Context
+}
+
+func (u *untilEnd) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithCancel(r.Context())
+	context.AfterFunc(u.test, cancel)
+	return u.Transport.RoundTrip(r.WithContext(ctx))
 }
 
 // Open opens the page at path as a browser does when its user follows a link: a GET with Accept and
