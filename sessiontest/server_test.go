@@ -179,6 +179,7 @@ type recorder struct {
 	ctx      context.Context
 	cancel   func()
 	out      strings.Builder
+	fatal    bool
 	cleanups []func()
 }
 
@@ -189,8 +190,9 @@ func record(t *testing.T) *recorder {
 
 func (r *recorder) Context() context.Context { return r.ctx }
 
-func (r *recorder) Output() io.Writer { return &r.out }
-func (r *recorder) Cleanup(f func())  { r.cleanups = append(r.cleanups, f) }
+func (r *recorder) Fatalf(string, ...any) { r.fatal = true }
+func (r *recorder) Output() io.Writer     { return &r.out }
+func (r *recorder) Cleanup(f func())      { r.cleanups = append(r.cleanups, f) }
 func (r *recorder) end() {
 	r.cancel()
 	for i := len(r.cleanups) - 1; i >= 0; i-- {
