@@ -91,12 +91,13 @@ type End struct {
 //  8. After End returns, no Load on any node shows the record without its end, and no Replace or Touch
 //     succeeds. Nothing makes an ended record live again.
 //  9. List returns the user's records that have not ended, expired ones among them, without Data, in any
-//     order. An empty user has no list.
+//     order. It never misses a session that is rotated meanwhile: it shows the record or its successor. An
+//     empty user has no list.
 //  10. Where record and user index are two writes: the index entry comes before the record, and the record
 //     ends before the entry goes. List skips an entry without a record, and removes it only after the
 //     entry's own Deadline + 24 h; a longer Deadline updates the entry first.
 //  11. Times come from the caller, with nanoseconds; a store reads no clock but to sweep. Locations need not be
-//     kept.
+//     kept, nor moments outside the years 1678 to 2262, but for the zero time.
 //  12. Where ctx is done before an operation has begun, nothing happens and its error is returned,
 //     wrapped or not. An operation whose answer is an error other than those above may or may not have
 //     happened.

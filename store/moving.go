@@ -125,9 +125,11 @@ func (m *moving) write(ctx context.Context, id string, do func() error) error {
 	if !errors.Is(err, session.ErrNotFound) {
 		return err
 	}
-	switch _, there := m.new.Load(ctx, id); {
+	switch r, there := m.new.Load(ctx, id); {
+	case there == nil && r.Ended == "":
+		return do() // another request may have carried it over just now
 	case there == nil:
-		return err // it has ended or expired there
+		return err
 	case !errors.Is(there, session.ErrNotFound):
 		return there
 	}

@@ -183,6 +183,27 @@ func TestMovingEndBeatsACarryOver(t *testing.T) {
 	}
 }
 
+// TestMovingRefusesNoWriteForACarryOver: of two first writes one carries the record over; the other must not
+// take its absence a moment ago for an end.
+func TestMovingRefusesNoWriteForACarryOver(t *testing.T) {
+	ctx := t.Context()
+	for range 500 {
+		old := store.NewMemory(nil)
+		m := store.Moving(old, store.NewMemory(nil))
+		r := record(1, "ann", 10)
+		must(t, old.Create(ctx, r))
+		var wg sync.WaitGroup
+		for range 3 {
+			wg.Go(func() {
+				if err := m.Touch(ctx, r.ID, r.Seen, r.Expires, r.Purge); err != nil {
+					t.Errorf("Touch: %v", err)
+				}
+			})
+		}
+		wg.Wait()
+	}
+}
+
 func TestMovingEndsWhereTheNewStoreIsFull(t *testing.T) {
 	ctx := t.Context()
 	old, new := store.NewMemory(nil), store.NewMemory(&store.MemoryOptions{MaxRecords: 1})

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"hash/maphash"
+	"maps"
 	"sync"
 
 	"example.com/hardy/session"
@@ -48,7 +49,6 @@ func (p *userShard) remove(e *entry) {
 	if place < 0 {
 		return
 	}
-	e.rest.place = -1
 	list := p.of[user]
 	last := len(list) - 1
 	list[place] = list[last]
@@ -63,19 +63,13 @@ func (p *userShard) remove(e *entry) {
 	default:
 		p.of[user] = list
 	}
-	if p.peak > 16 && len(p.of)*4 < p.peak {
-		p.shrink()
-	}
-}
-
-func (p *userShard) shrink() {
-	of := make(map[string][]*entry, len(p.of))
-	for user, list := range p.of {
-		of[user] = list
-	}
-	p.of, p.peak = of, len(of)
-	if len(of) == 0 {
-		p.of = nil
+	switch {
+	case len(p.of) == 0:
+		p.of, p.peak = nil, 0
+	case p.peak > 16 && len(p.of)*4 < p.peak:
+		of := make(map[string][]*entry, len(p.of))
+		maps.Copy(of, p.of)
+		p.of, p.peak = of, len(of)
 	}
 }
 
