@@ -11,8 +11,8 @@ import (
 // most. A Shared bucket is not charged.
 func (l *Limiter) Penalize(key Key, n int) error {
 	return l.adjust(&key, n, func(c *cell, full, now gcra.Ticks) gcra.Ticks {
-		level := c.terms.Level(full, now)
-		return now + c.terms.Charge(level, c.terms.Owed(n))
+		level := c.Level(full, now)
+		return now + c.Charge(level, c.Owed(n))
 	})
 }
 
@@ -21,7 +21,7 @@ func (l *Limiter) Penalize(key Key, n int) error {
 // Refund doesn't. A Shared bucket gets nothing back.
 func (l *Limiter) Refund(key Key, n int) error {
 	return l.adjust(&key, n, func(c *cell, full, now gcra.Ticks) gcra.Ticks {
-		return now + max(c.terms.Level(full, now)-c.terms.Owed(n), 0)
+		return now + max(c.Level(full, now)-c.Owed(n), 0)
 	})
 }
 
@@ -44,9 +44,11 @@ func (l *Limiter) adjust(k *Key, n int, move func(c *cell, full, now gcra.Ticks)
 		at := &d.places[g]
 		l.lock(at, &l.groups[g], k)
 		for i := range d.n {
-			if c := &d.cells[i]; c.policy.group == g && !c.terms.Unlimited() {
+			if c := &d.cells[i]; c.policy.group == g && !c.Unlimited() {
 				full := &at.full[c.policy.slot]
-				*full = int64(move(c, gcra.Ticks(*full), at.now))
+				was := gcra.Ticks(*full)
+				*full = int64(move(c, was, at.now))
+				l.groups[g].table.returns(at.fp, at.overflow)[c.policy.slot].Add(int64(max(was-gcra.Ticks(*full), 0)))
 			}
 		}
 		at.mu.Unlock()

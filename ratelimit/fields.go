@@ -37,7 +37,7 @@ func (v Fields) AppendPolicy(b []byte, r *Result) []byte {
 		}
 		if c.burst > 0 {
 			b = append(b, ";w="...)
-			b = strconv.AppendInt(b, max(1, seconds(c.terms.Window.Duration())), 10)
+			b = strconv.AppendInt(b, max(1, seconds(c.Window.Duration())), 10)
 		}
 		b = c.appendPartition(b)
 	}
@@ -83,7 +83,7 @@ func (r *Result) AppendViolated(b []byte) []byte {
 	return append(b, ']')
 }
 
-func (c *cell) told() bool { return !c.policy.Shadow && !c.terms.Unlimited() }
+func (c *cell) told() bool { return !c.policy.Shadow && !c.Unlimited() }
 
 // window is t: 0 where there is none to tell.
 func (c *cell) window(left int, retry int64) int64 {
@@ -93,9 +93,9 @@ func (c *cell) window(left int, retry int64) int64 {
 	case c.violated:
 		return max(1, seconds(c.retry()))
 	}
-	span := c.terms.Cost(left)
+	span := c.Cost(left)
 	if left == 0 {
-		span = c.terms.Wait(c.level, c.terms.Interval)
+		span = c.Wait(c.level, c.Interval)
 	}
 	t := max(1, seconds(span.Duration()))
 	if retry > 0 {

@@ -157,8 +157,13 @@ func (l *Limiter) SetLimit(name string, limit Limit, burst int) error {
 		if err != nil {
 			return err
 		}
-		p.now.Store(&t)
-		return nil
+		for {
+			old := p.now.Load()
+			t.changes = old.changes + 1
+			if p.now.CompareAndSwap(old, &t) {
+				return nil
+			}
+		}
 	}
 	return fmt.Errorf("%w: no policy of this limiter is named %q", ErrPolicy, name)
 }
@@ -191,14 +196,15 @@ type Stats struct {
 func (l *Limiter) Stats() (st Stats) {
 	for i := range l.groups {
 		t := &l.groups[i].table
-		st.Bytes += int64(len(t.shards))*64 + int64(len(t.overflow))*int64(40+8*(t.stride-1))
+		words := 0
 		for j := range t.shards {
 			s := &t.shards[j]
 			s.mu.Lock()
 			st.Keys += int(s.used)
-			st.Bytes += int64(len(s.words)) * 8
+			words += len(s.words)
 			s.mu.Unlock()
 		}
+		st.Bytes += t.bytes(words)
 	}
 	return st
 }

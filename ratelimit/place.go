@@ -92,7 +92,7 @@ func (at *place) hold(mu *sync.Mutex, last *gcra.Ticks, full []int64, now gcra.T
 
 // level of a cell's bucket.
 func (at *place) level(c *cell) gcra.Ticks {
-	return c.terms.Level(gcra.Ticks(at.full[c.policy.slot]), at.now)
+	return c.Level(gcra.Ticks(at.full[c.policy.slot]), at.now)
 }
 
 // again locks a place that was held before. Where the entry has been forgotten since, its buckets are

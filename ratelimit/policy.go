@@ -73,8 +73,9 @@ type policy struct {
 
 type terms struct {
 	gcra.Terms
-	limit Limit
-	burst int
+	limit   Limit
+	burst   int
+	changes int // how often SetLimit was called before
 }
 
 func (p *Policy) terms(limit Limit, burst int) (terms, error) {
@@ -86,7 +87,7 @@ func (p *Policy) terms(limit Limit, burst int) (terms, error) {
 	if err != nil {
 		return terms{}, fmt.Errorf("%w: policy %q: %w", ErrPolicy, p.Name, err)
 	}
-	return terms{t, limit, burst}, nil
+	return terms{t, limit, burst, 0}, nil
 }
 
 func (p *Policy) check() error {

@@ -12,11 +12,19 @@ import (
 // answer, the bytes of a download. Settle it, or Cancel it, once. One that is forgotten, by a bug or a
 // crash, needs no cleaning: its units stay spent and refill as all do.
 type Reservation struct {
-	l       *Limiter
-	n       int
-	expires gcra.Ticks
-	settled atomic.Bool
-	d       decision
+	l        *Limiter
+	key      Key
+	n        int
+	expires  gcra.Ticks
+	settled  atomic.Bool
+	d        decision
+	returned [MaxPolicies]int64 // what had ever been given back to each bucket, at the grant
+}
+
+func (l *Limiter) reservation(key Key, n int) *Reservation {
+	r := &Reservation{l: l, key: key, n: n}
+	r.d.held = r
+	return r
 }
 
 // Reserve takes n units, the most that the call may cost (or a fair guess, see Policy.Debt), if every
@@ -24,7 +32,7 @@ type Reservation struct {
 //
 // After Options.ReserveFor it can no longer give anything back.
 func (l *Limiter) Reserve(ctx context.Context, key Key, n int) (*Reservation, Result, error) {
-	r := &Reservation{l: l, n: n}
+	r := l.reservation(key, n)
 	if err := l.decide(&r.d, &key, n, false); err != nil || !r.d.Allowed {
 		return nil, r.d.Result, err
 	}
@@ -32,9 +40,12 @@ func (l *Limiter) Reserve(ctx context.Context, key Key, n int) (*Reservation, Re
 	return r, r.d.Result, nil
 }
 
-// Settle says what the call did cost: less than reserved is given back as far as it has not refilled in
-// the meantime, more is charged, into debt if need be (Policy.Debt). It returns ErrSettled for the second
-// time, ErrLate after the expiry (what is owed is charged even so), ErrCost for a negative cost.
+// Settle says what the call did cost. Less than reserved is given back, as far as it has not refilled in
+// the meantime (then the bucket stands as if it had never been taken), and not under a policy whose terms
+// were changed since. More is charged, into debt if need be (Policy.Debt).
+//
+// It returns ErrSettled for the second time, ErrLate after the expiry (what is owed is charged even so),
+// and ErrCost for a negative cost, which settles nothing.
 func (r *Reservation) Settle(actual int) error {
 	if actual < 0 {
 		return fmt.Errorf("%w: settled at %d units", ErrCost, actual)
@@ -43,8 +54,11 @@ func (r *Reservation) Settle(actual int) error {
 		return ErrSettled
 	}
 	late := r.l.clock() > r.expires
-	if actual > r.n || actual < r.n && !late {
-		r.move(actual - r.n)
+	switch {
+	case actual > r.n:
+		r.charge(actual - r.n)
+	case actual < r.n && !late:
+		r.giveBack(r.n - actual)
 	}
 	if late {
 		return ErrLate
@@ -55,27 +69,42 @@ func (r *Reservation) Settle(actual int) error {
 // Cancel is Settle(0): the call did not happen.
 func (r *Reservation) Cancel() error { return r.Settle(0) }
 
-// move charges that many more units, or gives back as many, where the reservation was made.
-func (r *Reservation) move(more int) {
+func (r *Reservation) charge(n int) {
+	r.visit(true, func(_ int, c *cell, at *place) {
+		full := &at.full[c.policy.slot]
+		*full = int64(at.now + c.Charge(c.Level(gcra.Ticks(*full), at.now), c.Owed(n)))
+	})
+}
+
+func (r *Reservation) giveBack(n int) {
+	r.visit(false, func(i int, c *cell, at *place) {
+		current := cell{policy: c.policy}
+		if err := current.setTerms(&r.key); err != nil || current.terms != c.terms {
+			return
+		}
+		full := &at.full[c.policy.slot]
+		ever := &r.l.groups[c.policy.group].table.returns(at.fp, at.overflow)[c.policy.slot]
+		after := r.d.places[c.policy.group].now + c.level
+		back := gcra.Back(c.Cost(n), after, gcra.Ticks(ever.Load()-r.returned[i]), at.now)
+		*full -= int64(back)
+		ever.Add(int64(back))
+	})
+}
+
+// visit locks where the reservation was made, and calls f for each policy that counted it. With claim, an
+// entry that was forgotten since, because its buckets were full, is made anew.
+func (r *Reservation) visit(claim bool, f func(i int, c *cell, at *place)) {
 	for g := range r.l.groups {
 		if r.d.asked&(1<<g) == 0 {
 			continue
 		}
-		at := r.d.places[g] // a copy: taken keeps the moment of the grant
-		r.l.again(&at, &r.l.groups[g], more > 0)
+		at := r.d.places[g] // a copy: what was kept is the moment of the grant
+		r.l.again(&at, &r.l.groups[g], claim)
 		for i := range r.d.n {
 			c := &r.d.cells[i]
-			if c.policy.group != g || c.violated || c.terms.Unlimited() || at.full == nil {
-				continue
+			if at.full != nil && c.policy.group == g && !c.violated && !c.Unlimited() {
+				f(i, c, &at)
 			}
-			full := &at.full[c.policy.slot]
-			if more > 0 {
-				level := c.terms.Level(gcra.Ticks(*full), at.now)
-				*full = int64(at.now + c.terms.Charge(level, c.terms.Owed(more)))
-				continue
-			}
-			after := r.d.places[g].now + c.level
-			*full = int64(gcra.Back(gcra.Ticks(*full), after, c.terms.Cost(-more), at.now))
 		}
 		at.mu.Unlock()
 	}

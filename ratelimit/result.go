@@ -27,10 +27,8 @@ type Result struct {
 
 // A cell is one policy's part of a decision, in the arithmetic's terms; Standing says it in the caller's.
 type cell struct {
-	policy   *policy
-	terms    gcra.Terms
-	limit    Limit
-	burst    int
+	policy *policy
+	terms
 	level    gcra.Ticks // after the decision
 	wait     gcra.Ticks // until the cost fits
 	id       uint64     // of the bucket
@@ -117,7 +115,7 @@ func (r *Result) RetrySeconds() int64 {
 func (c *cell) refuses() bool { return c.violated && !c.policy.Shadow }
 
 func (c *cell) remaining() int {
-	if left := c.terms.Left(c.level); !c.terms.Unlimited() {
+	if left := c.Left(c.level); !c.Unlimited() {
 		return left
 	}
 	return math.MaxInt
@@ -145,10 +143,10 @@ func (c *cell) tighter(than *cell) bool {
 
 // part of the burst that is left.
 func (c *cell) part() float64 {
-	if c.terms.Window == 0 {
+	if c.Window == 0 {
 		return math.Inf(1)
 	}
-	return 1 - float64(c.level)/float64(c.terms.Window)
+	return 1 - float64(c.level)/float64(c.Window)
 }
 
 // seconds rounds up.

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"math/bits"
 	"sync"
+	"sync/atomic"
 
 	"example.com/hardy/ratelimit/internal/gcra"
 )
@@ -17,14 +18,16 @@ import (
 type table struct {
 	shards   []shard
 	overflow []overflow
-	stride   int // words an entry: the fingerprint and the timestamps
-	perShard int // entries at most
+	returned []atomic.Int64 // see returns
+	stride   int            // words an entry: the fingerprint and the timestamps
+	perShard int            // entries at most
 }
 
 const (
-	binSize      = 8         // places a bin: 128 bytes for one policy
-	maxSwept     = 64        // entries examined to clear places, in one call
-	shardEntries = 2800      // at most, when all is full: 4096 places, 0.68 of them used
+	binSize      = 8    // places a bin: 128 bytes for one policy
+	maxSwept     = 64   // entries examined to clear places, in one call
+	shardEntries = 2800 // at most, when all is full: 4096 places, 0.68 of them used
+	returnCells  = 1024
 	minShards    = 64        // so that small tables have little contention too
 	wideFrom     = 7.0 / 8   // of a shard used: newcomers of IPv6 count by /56
 	widerFrom    = 15.0 / 16 // and by /48
@@ -57,6 +60,20 @@ func (t *table) init(entries, overflows, policies int) {
 	for i := range t.overflow {
 		t.overflow[i].full = make([]int64, policies)
 	}
+	t.returned = make([]atomic.Int64, min(returnCells, entries)*policies)
+}
+
+// returns are counters, one a policy, of the ticks that were ever given back to the key's buckets. A
+// reservation needs to know how much that was since its grant (see gcra.Back). Keys share them by hash:
+// who sees another's returns in his own gets less back, never more.
+func (t *table) returns(fp uint64, overflow bool) []atomic.Int64 {
+	policies := t.stride - 1
+	at := fp >> 11
+	if overflow {
+		at, _ = bits.Mul64(fp, uint64(len(t.overflow)))
+	}
+	at = at % uint64(len(t.returned)/policies) * uint64(policies)
+	return t.returned[at:][:policies]
 }
 
 func (t *table) shard(fp uint64) *shard {
@@ -69,13 +86,17 @@ func (t *table) shared(fp uint64) *overflow {
 	return &t.overflow[i]
 }
 
-// maxBytes is what the table takes when full.
+// maxBytes is what the table takes when full, bytes what it takes with that many words in its shards.
 func (t *table) maxBytes() int64 {
 	places := binSize
 	for places*7 < t.perShard*10 {
 		places *= 2
 	}
-	return int64(len(t.shards))*(64+int64(places*t.stride*8)) + int64(len(t.overflow))*int64(48+8*(t.stride-1))
+	return t.bytes(len(t.shards) * places * t.stride)
+}
+
+func (t *table) bytes(words int) int64 {
+	return int64(len(t.shards))*64 + int64(words)*8 + int64(len(t.overflow)*(40+8*(t.stride-1))) + int64(len(t.returned))*8
 }
 
 // The two bins of a fingerprint, as offsets in words. (The shard is chosen by its upper bits.)

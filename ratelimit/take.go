@@ -66,6 +66,7 @@ type decision struct {
 	Result
 	places [MaxPolicies]place // by group
 	asked  uint8              // the groups that have a say, as bits
+	held   *Reservation       // the one it is made for, or nil
 }
 
 // decide is Allow, Take, Reserve and, with ahead, Wait: then the units are taken even if they must be
@@ -92,7 +93,7 @@ func (l *Limiter) decide(d *decision, k *Key, n int, ahead bool) error {
 		l.askShared(d, n)
 	}
 	if d.Allowed {
-		d.commit(n)
+		l.commit(d, n)
 	}
 	for g := range l.groups {
 		if mu := d.places[g].mu; mu != nil {
@@ -122,7 +123,7 @@ func (l *Limiter) prepare(d *decision, k *Key, n int) error {
 		if err := c.setTerms(k); err != nil {
 			return err
 		}
-		if n > c.burst && c.burst > 0 && !c.terms.Unlimited() {
+		if n > c.burst && c.burst > 0 && !c.Unlimited() {
 			if !p.Shadow {
 				return fmt.Errorf("%w: it costs %d, the burst of policy %q is %d; raise the burst or split the cost", ErrCost, n, p.Name, c.burst)
 			}
@@ -141,16 +142,15 @@ func (c *cell) setTerms(k *Key) error {
 	switch {
 	case p.Shared != nil:
 		t, err := p.terms(p.Shared.Limit(), p.Shared.Burst())
-		c.terms, c.limit, c.burst = t.Terms, t.limit, t.burst
+		c.terms = t
 		return err
 	case p.Tier != nil:
 		tier := p.Tier(k.only(p.By))
 		t, err := p.terms(tier.Limit, tier.Burst)
-		c.terms, c.limit, c.burst = t.Terms, t.limit, t.burst
+		c.terms = t
 		return err
 	}
-	t := p.now.Load()
-	c.terms, c.limit, c.burst = t.Terms, t.limit, t.burst
+	c.terms = *p.now.Load()
 	return nil
 }
 
@@ -159,7 +159,7 @@ func (d *decision) weigh(n int, ahead bool) {
 	d.Allowed = true
 	for i := range d.n {
 		c := &d.cells[i]
-		if c.policy.Shared != nil || c.terms.Unlimited() {
+		if c.policy.Shared != nil || c.Unlimited() {
 			continue
 		}
 		at := &d.places[c.policy.group]
@@ -168,7 +168,7 @@ func (d *decision) weigh(n int, ahead bool) {
 		if c.wait != 0 {
 			continue // a cost above the burst of a shadow policy
 		}
-		c.wait = c.terms.Wait(c.level, c.terms.Cost(n))
+		c.wait = c.Wait(c.level, c.Cost(n))
 		switch {
 		case c.wait == 0:
 		case ahead && !c.policy.Shadow && c.burst > 0:
@@ -180,15 +180,18 @@ func (d *decision) weigh(n int, ahead bool) {
 }
 
 // commit takes the units.
-func (d *decision) commit(n int) {
+func (l *Limiter) commit(d *decision, n int) {
 	for i := range d.n {
 		c := &d.cells[i]
-		if c.violated || c.policy.Shared != nil || c.terms.Unlimited() {
+		if c.violated || c.policy.Shared != nil || c.Unlimited() {
 			continue
 		}
 		at := &d.places[c.policy.group]
-		c.level += c.terms.Cost(n)
+		c.level += c.Cost(n)
 		at.full[c.policy.slot] = int64(at.now + c.level)
+		if d.held != nil {
+			d.held.returned[i] = l.groups[c.policy.group].table.returns(at.fp, at.overflow)[c.policy.slot].Load()
+		}
 	}
 }
 
@@ -215,8 +218,8 @@ func (l *Limiter) tell(d *decision, k *Key, n int) {
 		if c.overflow && tr.Overflow != nil {
 			tr.Overflow(*k, c.policy.By)
 		}
-		near := c.terms.Window - c.terms.Window/5 // a fifth is left
-		if tr.Near != nil && d.Allowed && !c.violated && c.level > near && c.level-c.terms.Cost(n) <= near {
+		near := c.Window - c.Window/5 // a fifth is left
+		if tr.Near != nil && d.Allowed && !c.violated && c.level > near && c.level-c.Cost(n) <= near {
 			tr.Near(*k, d.At(i))
 		}
 	}
@@ -234,11 +237,11 @@ func (l *Limiter) askShared(d *decision, n int) {
 		}
 		now := time.Now()
 		c.violated = !c.policy.Shared.AllowN(now, n)
-		if !c.terms.Unlimited() {
+		if !c.Unlimited() {
 			tokens := c.policy.Shared.TokensAt(now)
-			c.level = gcra.Ticks((float64(c.burst) - tokens) * float64(c.terms.Interval))
+			c.level = gcra.Ticks((float64(c.burst) - tokens) * float64(c.Interval))
 			if c.violated {
-				c.wait = max(c.terms.Wait(c.level, c.terms.Cost(n)), 1)
+				c.wait = max(c.Wait(c.level, c.Cost(n)), 1)
 			}
 		}
 		d.Allowed = !c.refuses()

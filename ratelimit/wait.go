@@ -31,7 +31,7 @@ func (l *Limiter) Wait(ctx context.Context, key Key, n int) error {
 		return ctx.Err()
 	}
 	for {
-		r := &Reservation{l: l, n: n}
+		r := l.reservation(key, n)
 		if err := l.decide(&r.d, &key, n, true); err != nil {
 			return err
 		}
@@ -40,7 +40,7 @@ func (l *Limiter) Wait(ctx context.Context, key Key, n int) error {
 		}
 		if err := sleep(ctx, r.d.RetryAfter); err != nil {
 			if r.d.Allowed {
-				r.move(-n)
+				r.giveBack(n)
 			}
 			return err
 		}
@@ -63,14 +63,14 @@ func (l *Limiter) inTime(ctx context.Context, q *queue, turn *list.Element, n in
 	ahead := l.waits.ahead(q, turn)
 	for i := range d.n {
 		c := &d.cells[i]
-		if c.policy.Shared != nil || c.policy.Shadow || c.terms.Unlimited() {
+		if c.policy.Shared != nil || c.policy.Shadow || c.Unlimited() {
 			continue
 		}
 		at := &d.places[c.policy.group]
 		l.lock(at, &l.groups[c.policy.group], &q.key)
 		level := at.level(c)
 		at.mu.Unlock()
-		need := c.terms.Wait(level, c.terms.Cost(n)+c.terms.Owed(ahead)).Duration()
+		need := c.Wait(level, c.Cost(n)+c.Owed(ahead)).Duration()
 		if time.Until(deadline) < need {
 			return fmt.Errorf("%w (policy %q needs %v)", ErrDeadline, c.policy.Name, need)
 		}

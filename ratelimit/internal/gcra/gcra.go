@@ -134,12 +134,13 @@ func (t Terms) Owed(n int) Ticks {
 	return t.Cost(n)
 }
 
-// Back is the timestamp after units of a former grant are given back: cost of them, taken from a bucket
-// that the grant left full at after. What has refilled since is not given twice.
+// Back is how much of the cost of a former grant may be given back now. after is where the grant left the
+// bucket's timestamp, and returned what was given back to that bucket since.
 //
-// Of the span that the grant ended at, after-now has not passed yet; whatever was taken later stands
-// behind it and keeps its place. Giving back no more than that leaves the bucket no better than if the
-// units had never been taken, so the bound holds for what was really used.
-func Back(full, after, cost, now Ticks) Ticks {
-	return max(full-min(cost, max(after-now, 0)), min(full, now))
+// The grant stands for the span of that length which ends at after, or, now that others have been given
+// back, as much earlier. What of it has passed has refilled already, or would have been lost to a full
+// bucket; giving that too would admit twice. What has not passed can be given: whatever was taken later
+// stands behind it. So the bound holds for what was really used.
+func Back(cost, after, returned, now Ticks) Ticks {
+	return max(0, min(cost, after-returned-now))
 }
