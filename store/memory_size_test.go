@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -137,23 +138,31 @@ func TestMemorySweepDoesNotBlock(t *testing.T) {
 	}
 }
 
-// loadWhileSweeping sweeps m once at now under a caller, and returns how long each Load took, sorted.
-func loadWhileSweeping(t testing.TB, m *store.Memory, now time.Time) (waits []time.Duration) {
+// loadWhileSweeping sweeps m once at now under one caller a core, and returns how long each Load took,
+// sorted.
+func loadWhileSweeping(t testing.TB, m *store.Memory, now time.Time) []time.Duration {
 	ids := make([]string, 4096)
 	for i := range ids {
 		ids[i] = record(i*37, "", 0).ID
 	}
+	ctx := t.Context()
+	waits := make([][]time.Duration, runtime.GOMAXPROCS(0))
 	var done atomic.Bool
-	go func() {
-		defer done.Store(true)
-		sweep(t, m, now)
-	}()
-	waits = make([]time.Duration, 0, 1<<22)
-	for i := 0; !done.Load(); i++ {
-		begin := time.Now()
-		m.Load(t.Context(), ids[i%len(ids)])
-		waits = append(waits, time.Since(begin))
+	var callers sync.WaitGroup
+	for c := range waits {
+		waits[c] = make([]time.Duration, 0, 1<<21)
+		callers.Go(func() {
+			for i := c; !done.Load(); i++ {
+				begin := time.Now()
+				m.Load(ctx, ids[i%len(ids)])
+				waits[c] = append(waits[c], time.Since(begin))
+			}
+		})
 	}
-	slices.Sort(waits)
-	return waits
+	sweep(t, m, now)
+	done.Store(true)
+	callers.Wait()
+	all := slices.Concat(waits...)
+	slices.Sort(all)
+	return all
 }
