@@ -1,0 +1,50 @@
+# make test needs Go, and a network for modules and tools that are not there yet. Everything else it brings.
+
+STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK = golang.org/x/vuln/cmd/govulncheck@v1.8.0
+
+# The root and each nested module.
+MODULES = $(sort $(patsubst %/go.mod,%,$(shell find . -name go.mod -not -path './tmp/*')))
+each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$module && $(1)); done
+
+# A machine of CI has what the tests ask for: there, a missing server is a failure and nothing is taken from
+# the cache of test results.
+FLAGS = $(if $(CI),-count=1)
+
+.PHONY: test fmt tidy vet race seeds staticcheck vulnerabilities gcc bench-quick mutate
+
+test: fmt tidy vet race seeds staticcheck vulnerabilities
+
+fmt:
+	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not gofmt-ed:"; echo "$$files"; exit 1; }
+
+tidy:
+	$(call each,go mod tidy -diff)
+
+vet:
+	$(call each,go vet ./...)
+
+race: gcc
+	$(call each,go test -race $(FLAGS) ./...)
+
+# Plain go test runs the seeds of fuzz targets; this sees to it that each target has some.
+seeds: gcc
+	$(call each,$(CURDIR)/scripts/seeds)
+
+staticcheck:
+	$(call each,go run $(STATICCHECK) ./...)
+
+vulnerabilities:
+	$(call each,$(CURDIR)/scripts/vulnerabilities $(GOVULNCHECK))
+
+# The race detector is linked by the C compiler.
+gcc:
+	@scripts/need-gcc
+
+# The ratios between Hardy and its peers, in under three minutes.
+bench-quick:
+	$(MAKE) --no-print-directory -C bench quick
+
+# Takes the checks out one by one and shows the test that fails without each.
+mutate:
+	@if [ -d internal/mutate ]; then go run ./internal/mutate; else echo "NOT RUN: internal/mutate is not written yet"; fi
