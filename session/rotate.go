@@ -42,7 +42,13 @@ func (s *Session) rotate(ctx context.Context) error {
 	}
 	switch {
 	case reason == "":
-		return s.succeed(ctx, t, rec, values, last)
+		err := s.succeed(ctx, t, rec, values, last)
+		if !errors.Is(err, ErrNotFound) {
+			return err
+		}
+		if reason, since, err = s.m.tail(ctx, rec.ID, now); err != nil { // ended by who followed us
+			return err
+		}
 	case reason == ReasonRotated && s.login:
 		// A double click: each answer signs in. What the other one began may have been signed out since.
 		if reason, since, err = s.m.tail(ctx, last.Next, now); err != nil {
@@ -73,7 +79,7 @@ func (s *Session) rotate(ctx context.Context) error {
 }
 
 // succeed settles on the successor, after bringing it up to what other requests stored in the old record
-// between our reading and our End.
+// between our reading and our End. It answers ErrNotFound where the successor has been ended already.
 func (s *Session) succeed(ctx context.Context, t *Token, rec Record, values frame.Frame, last Record) error {
 	if last.Version == s.rec.Version || s.apart {
 		s.settle(t, rec, values, "renew")
@@ -99,14 +105,8 @@ func (s *Session) succeed(ctx context.Context, t *Token, rec Record, values fram
 		return err
 	}
 	err = s.m.ask("replace", func() error { return s.m.store.Replace(ctx, rec) })
-	if errors.Is(err, ErrNotFound) { // ended by who followed us
-		s.token = t
-		if err := s.refetch(ctx); err != nil {
-			return err
-		}
-	}
 	if err != nil {
-		return unavailable("replace", err)
+		return err
 	}
 	s.settle(t, rec, merged, "renew")
 	return tooLarge
