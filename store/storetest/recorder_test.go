@@ -32,7 +32,7 @@ func (r *recorder) Errorf(f string, a ...any) {
 
 // outcome runs one check against a store and returns what it found wrong. A check that panics or hangs
 // fails t: a broken store must be reported, not blow up.
-func outcome(t *testing.T, c check, store session.Store) []string {
+func outcome(t *testing.T, c check, store session.Store, patience time.Duration) []string {
 	t.Helper()
 	if c.has != nil && !c.has(store) {
 		return nil
@@ -50,7 +50,7 @@ func outcome(t *testing.T, c check, store session.Store) []string {
 			done <- panicked
 		}()
 		s := newSuite(ctx, rec, store)
-		s.patience = 300 * time.Millisecond
+		s.patience = patience
 		c.run(s)
 		panicked = nil
 	}()
