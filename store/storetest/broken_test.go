@@ -128,7 +128,7 @@ func TestBrokenStoresFail(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(string(tt.bug), func(t *testing.T) {
 			t.Parallel()
-			hit, patience := false, 15*time.Second
+			hit, patience := false, 3*time.Second
 			if tt.bug == watchBeginsLate || tt.bug == watchDrops {
 				patience = 300 * time.Millisecond // what is waited for never comes
 			}
