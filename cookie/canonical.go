@@ -43,7 +43,7 @@ func canonical(body string, n int) bool {
 	}
 	copy(text[:], body[len(body)-len(text):])
 	end, err := strict.Decode(b[:], text[:])
-	if err != nil {
+	if err != nil || end < 4+1+macLen { // line breaks among them
 		return false
 	}
 	padding := len(b) - end

@@ -2,6 +2,7 @@ package cookie
 
 import (
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -38,24 +39,21 @@ func (j *Jar) Commit(h http.Header) error {
 		return nil
 	}
 	now := time.Now()
-	live := j.entries[:0:0]
+	j.entries = slices.DeleteFunc(j.entries, func(e entry) bool { return !e.live(now) })
 	latest := int64(0)
-	for _, e := range j.entries {
-		if e.live(now) {
-			live = append(live, e)
-			latest = max(latest, e.expires)
-		}
+	for i := range j.entries {
+		latest = max(latest, j.entries[i].expires)
 	}
 	line := j.spec.template(j.request)
-	if len(live) == 0 {
+	if len(j.entries) == 0 {
 		h.Add("Set-Cookie", line.Delete())
 		return nil
 	}
-	value, err := j.spec.sealer.Seal(pack(live))
+	value, err := j.spec.sealer.Seal(pack(j.entries))
 	if err != nil {
 		return err
 	}
-	// No cap is needed: no value outlives MaxLifetime, but for the second that it was rounded up by.
+	// Only the second that a lifetime was rounded up by could exceed it.
 	maxAge := min(latest-now.Unix(), int64(MaxLifetime/time.Second))
 	h.Add("Set-Cookie", line.Set(value, int(maxAge)))
 	return nil

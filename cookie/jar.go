@@ -3,6 +3,7 @@ package cookie
 import (
 	"encoding/binary"
 	"fmt"
+	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -42,8 +43,11 @@ type Jar struct {
 type entry struct {
 	key     string
 	expires int64  // Unix seconds
-	value   []byte // CBOR
+	stored  []byte // expires as a uvarint, then CBOR
 }
+
+// value is the CBOR in it.
+func (e *entry) value() []byte { return e.stored[varintLen(uint64(e.expires)):] }
 
 func (e *entry) live(now time.Time) bool { return now.Unix() < e.expires }
 
@@ -80,13 +84,13 @@ func parseEntries(b []byte, now time.Time) ([]entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	var entries []entry
+	entries := make([]entry, 0, 4)
 	for key, b := range f.All() {
 		expires, n := binary.Uvarint(b)
-		if n <= 0 {
+		if n != varintLen(expires) || expires > math.MaxInt64 {
 			return nil, frame.ErrMalformed
 		}
-		if e := (entry{key, int64(expires), b[n:]}); e.live(now) {
+		if e := (entry{key, int64(expires), b}); e.live(now) {
 			entries = append(entries, e)
 		}
 	}
@@ -97,9 +101,7 @@ func parseEntries(b []byte, now time.Time) ([]entry, error) {
 func pack(entries []entry) []byte {
 	changes := make([]frame.Change, 0, 8)
 	for _, e := range entries {
-		b := make([]byte, 0, binary.MaxVarintLen64+len(e.value))
-		b = binary.AppendUvarint(b, uint64(e.expires))
-		changes = append(changes, frame.Change{Key: e.key, Value: append(b, e.value...)})
+		changes = append(changes, frame.Change{Key: e.key, Value: e.stored})
 	}
 	return frame.Apply(nil, changes)
 }
@@ -108,8 +110,7 @@ func pack(entries []entry) []byte {
 func packedLen(entries []entry) int {
 	n := 1
 	for _, e := range entries {
-		value := varintLen(uint64(e.expires)) + len(e.value)
-		n += varintLen(uint64(len(e.key))) + len(e.key) + varintLen(uint64(value)) + value
+		n += varintLen(uint64(len(e.key))) + len(e.key) + varintLen(uint64(len(e.stored))) + len(e.stored)
 	}
 	return n
 }
@@ -134,7 +135,7 @@ func (j *Jar) lookup(key string) ([]byte, bool) {
 	if !ok || !j.entries[i].live(time.Now()) {
 		return nil, false
 	}
-	return j.entries[i].value, true // never modified, so it may leave the lock
+	return j.entries[i].value(), true // never modified, so it may leave the lock
 }
 
 // SetFor sets several values, made by Key.Value, that expire together after d, rounded up to a second:
@@ -161,17 +162,11 @@ func (j *Jar) SetFor(d time.Duration, values ...Value) error {
 	now := time.Now()
 	expires := ceilUnix(now.Add(d))
 
-	// A copy, so that a refusal leaves the jar as it was.
-	next := make([]entry, 0, len(j.entries)+len(values))
-	for _, e := range j.entries {
-		if e.live(now) {
-			next = append(next, e)
-		}
-	}
-	was := j.entries
-	j.entries = next
+	var before [8]entry // for a refusal, which leaves the jar as it was
+	was := append(before[:0], j.entries...)
+	j.entries = slices.DeleteFunc(j.entries, func(e entry) bool { return !e.live(now) })
 	for _, v := range values {
-		e := entry{v.key, expires, v.encoded}
+		e := entry{v.key, expires, append(binary.AppendUvarint(make([]byte, 0, 5+len(v.encoded)), uint64(expires)), v.encoded...)}
 		if i, ok := j.find(v.key); ok {
 			j.entries[i] = e
 		} else {
@@ -179,7 +174,7 @@ func (j *Jar) SetFor(d time.Duration, values ...Value) error {
 		}
 	}
 	if len(j.spec.Name())+len(version)+idLen+1+sealedLen(1+packedLen(j.entries)) > cookieheader.MaxBytes {
-		j.entries = was
+		j.entries = append(j.entries[:0], was...)
 		return ErrTooLarge
 	}
 	j.changed = j.changed || len(values) > 0
@@ -197,8 +192,7 @@ func (j *Jar) remove(key string) (was bool, err error) {
 	if j.sent {
 		return true, ErrSent
 	}
-	// A new slice: was may be the one that SetFor would go back to.
-	j.entries = slices.Concat(j.entries[:i], j.entries[i+1:])
+	j.entries = slices.Delete(j.entries, i, i+1)
 	j.changed = true
 	return true, nil
 }

@@ -1,6 +1,7 @@
 package cookie
 
 import (
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/http"
@@ -331,7 +332,7 @@ func TestC4JarTooLarge(t *testing.T) {
 
 func TestPackedLen(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 127, 128, 300, 20000} {
-		entries := []entry{{"a", 1795264873, make([]byte, n)}, {strings.Repeat("k", n+1), 5, nil}}
+		entries := []entry{{"a", 5, make([]byte, n)}, {strings.Repeat("k", n+1), 5, []byte{5}}}
 		if got := len(pack(entries)); got != packedLen(entries) {
 			t.Errorf("%d: %d, want %d", n, packedLen(entries), got)
 		}
@@ -580,7 +581,8 @@ func TestJarConcurrent(t *testing.T) {
 
 // FuzzJar: what a jar's sealed bytes may be, they never panic, and what is read packs to what reads the same.
 func FuzzJar(f *testing.F) {
-	f.Add(pack([]entry{{"a", 1 << 40, []byte{1}}, {"b", 1 << 40, []byte{0x61, 'x'}}}))
+	stored := binary.AppendUvarint(nil, 1<<40)
+	f.Add(pack([]entry{{"a", 1 << 40, append(stored, 1)}, {"b", 1 << 40, append(stored[:len(stored):len(stored)], 0x61, 'x')}}))
 	f.Add([]byte{1, 0, 0})
 	now := time.Unix(1795264873, 0)
 	f.Fuzz(func(t *testing.T, b []byte) {

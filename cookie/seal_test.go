@@ -369,6 +369,7 @@ func FuzzOpen(f *testing.F) {
 	f.Add("", 20, "\n", 0)
 	f.Add("", len(genuine)-2, "x", 1)
 	f.Add("", 3, "AAAAAAAA", 8)
+	f.Add("", 134, "\n\n\n\n", 0)
 	f.Fuzz(func(t *testing.T, value string, at int, with string, cut int) {
 		if value == "" {
 			at = min(max(at, 0), len(genuine))
