@@ -96,7 +96,11 @@ func TestRequireOriginHandshakes(t *testing.T) {
 		{"in a list", func(r *http.Request) { r.Header.Set("Upgrade", "h2c, websocket/13") }, true},
 		{"on a second line", func(r *http.Request) { r.Header["Upgrade"] = []string{"h2c", "websocket"} }, true},
 		{"without Connection", func(r *http.Request) { r.Header.Del("Connection") }, true},
-		{"HTTP/2", func(r *http.Request) { r.Method = "CONNECT"; r.Header.Del("Upgrade"); r.Header[":protocol"] = []string{"websocket"} }, true},
+		{"HTTP/2", func(r *http.Request) {
+			r.Method = "CONNECT"
+			r.Header.Del("Upgrade")
+			r.Header[":protocol"] = []string{"websocket"}
+		}, true},
 		{"POST", func(r *http.Request) { r.Method = "POST" }, true},
 		{"a page", func(r *http.Request) { r.Header.Del("Upgrade") }, false},
 		{"another upgrade", func(r *http.Request) { r.Header.Set("Upgrade", "h2c") }, false},

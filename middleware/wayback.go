@@ -43,7 +43,8 @@ func relative(r *http.Request, marked bool) string {
 	if query != "" {
 		query = "?" + query
 	}
-	return encode("./" + path + query)
+	// No browser sends "#"; as one it would begin a fragment and hide the mark.
+	return encode("./" + path + strings.ReplaceAll(query, "#", "%23"))
 }
 
 // referringPath is path and query of the page that sent the request, where it is one of ours.

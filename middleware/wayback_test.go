@@ -92,6 +92,7 @@ func FuzzLocalPath(f *testing.F) {
 func FuzzWayBack(f *testing.F) {
 	f.Add("/orders", "year=2026", "https://example.com/a?b")
 	f.Add("//evil.example", startOverMark, "https://example.com//evil.example")
+	f.Add("/", "#%", "")
 	f.Add("/..//x", "a&"+startOverMark+"&b", `https://example.com/\evil.example`)
 	f.Fuzz(func(t *testing.T, path, query, referer string) {
 		for _, method := range []string{"GET", "POST"} {
