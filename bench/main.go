@@ -1,0 +1,78 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"regexp"
+	"runtime"
+	"slices"
+	"time"
+)
+
+func rows() []row {
+	return slices.Concat(requestRows(), jarRows())
+}
+
+const millionName = "1 M sessions"
+
+func main() {
+	c := &config{workers: runtime.GOMAXPROCS(0), rounds: 6, few: 1000, many: 40_000, million: 1_000_000}
+	flag.DurationVar(&c.span, "span", 100*time.Millisecond, "length of one timing")
+	flag.IntVar(&c.rounds, "rounds", c.rounds, "rounds")
+	only := flag.String("only", "", "`regexp` of the rows to run")
+	who := flag.String("who", "", "`regexp` of the contestants to run")
+	results := flag.String("results", "", "`file` to keep the report in")
+	strict := flag.Bool("strict", false, "fail where a bar is not met")
+	flag.StringVar(&c.profile, "cpuprofile", "", "`file` for a CPU profile of the rounds of the last row that runs")
+	flag.Parse()
+
+	r, err := run(c, rows(), regexp.MustCompile(*only), regexp.MustCompile(*who))
+	if err == nil {
+		r.write(os.Stdout)
+		if *results != "" {
+			err = r.keep(*results)
+		}
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	if *strict && slices.ContainsFunc(r.verdicts, func(v verdict) bool { return v.mark == short }) {
+		os.Exit(2)
+	}
+}
+
+func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
+	start := time.Now()
+	r := &report{config: c}
+	for i := range rows {
+		row := &rows[i]
+		if !only.MatchString(row.name) {
+			continue
+		}
+		row.entries = slices.DeleteFunc(row.entries, func(e entry) bool { return !who.MatchString(e.name) })
+		if len(row.entries) == 0 {
+			continue
+		}
+		fmt.Fprintf(os.Stderr, "%s …\n", row.name)
+		res, err := row.measure(c)
+		if err != nil {
+			return nil, err
+		}
+		r.results = append(r.results, res)
+		for _, b := range row.bars {
+			r.verdicts = append(r.verdicts, b(res))
+		}
+	}
+	if only.MatchString(millionName) && c.million > 0 {
+		fmt.Fprintf(os.Stderr, "%s …\n", millionName)
+		crowds, verdicts, err := measureMillion(c)
+		if err != nil {
+			return nil, err
+		}
+		r.crowds, r.verdicts = crowds, append(r.verdicts, verdicts...)
+	}
+	r.took = time.Since(start)
+	return r, nil
+}

@@ -1,0 +1,211 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"sync"
+	"time"
+)
+
+// row is one task and who is timed at it.
+type row struct {
+	name    string
+	entries []entry
+	bars    []bar
+	serial  bool // only one caller: there is nothing to contend for
+}
+
+// entry is one contestant at the task of a row.
+type entry struct {
+	name string
+	make func(c *config) (job, error)
+}
+
+// job is work that is ready to be timed.
+type job interface {
+	// do does the task n times as the given worker; workers run at the same moment.
+	do(worker, n int)
+	// check says whether all that was asked of do was done. It is called once, at the end.
+	check() error
+}
+
+// sized is a job whose product has a size that a row compares.
+type sized interface{ size() int }
+
+// errSkip: what the job needs is not on this machine.
+var errSkip = errors.New("not to be had here")
+
+type mode int
+
+const (
+	serial mode = iota
+	parallel
+	modes
+)
+
+func (m mode) String() string { return [...]string{"serial", "parallel"}[m] }
+
+// figures are what was measured of one entry.
+type figures struct {
+	ns     [modes]float64 // a task, wall time, median of the rounds; parallel: of all workers together
+	low    [modes]float64 // fastest and
+	high   [modes]float64 // slowest round
+	allocs float64        // a task
+	bytes  float64        // allocated, a task
+	size   int
+}
+
+// config is how much is done.
+type config struct {
+	workers int
+	rounds  int
+	span    time.Duration // of one timing
+	few     int           // sessions of rows where Hardy's cache holds all of them
+	many    int           // sessions of rows where it holds none of those that come next
+	million int
+	profile string // file for a CPU profile of the rounds; of several rows the last one's stays
+}
+
+type result struct {
+	row     *row
+	figures map[string]*figures
+	skipped map[string]error
+}
+
+// measure runs a row. An error means that a contestant did not do its work: then no figure counts.
+func (r *row) measure(c *config) (*result, error) {
+	res := &result{row: r, figures: map[string]*figures{}, skipped: map[string]error{}}
+	var timings []*timing
+	for _, e := range r.entries {
+		j, err := e.make(c)
+		if errors.Is(err, errSkip) {
+			res.skipped[e.name] = err
+			continue
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s, %s: %w", r.name, e.name, err)
+		}
+		timings = append(timings, &timing{name: e.name, job: j})
+	}
+	last := parallel
+	if r.serial {
+		last = serial
+	}
+	for _, t := range timings {
+		t.calibrate(c, last)
+	}
+	if c.profile != "" {
+		f, err := os.Create(c.profile)
+		if err != nil {
+			return nil, err
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return nil, err
+		}
+	}
+	for range c.rounds {
+		for _, t := range timings {
+			for m := serial; m <= last; m++ {
+				runtime.GC() // nobody pays for what the one before has left
+				t.time(c, m)
+			}
+		}
+		slices.Reverse(timings)
+	}
+	pprof.StopCPUProfile()
+	for _, t := range timings {
+		if err := t.job.check(); err != nil {
+			return nil, fmt.Errorf("%s, %s: the work was not done: %w", r.name, t.name, err)
+		}
+		res.figures[t.name] = t.figures()
+	}
+	return res, nil
+}
+
+// timing collects the rounds of one entry.
+type timing struct {
+	name   string
+	job    job
+	n      [modes]int // tasks of one timing
+	ns     [modes][]float64
+	allocs []float64
+	bytes  []float64
+}
+
+// calibrate finds how many tasks fill the span, and warms everything up.
+func (t *timing) calibrate(c *config, last mode) {
+	for m := serial; m <= last; m++ {
+		n := 16
+		for {
+			took := t.run(c, m, n)
+			if took >= c.span/4 || n >= 1<<30 {
+				t.n[m] = max(1, int(float64(n)*float64(c.span)/float64(max(took, 1))))
+				break
+			}
+			n *= 2
+		}
+	}
+}
+
+func (t *timing) time(c *config, m mode) {
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	took := t.run(c, m, t.n[m])
+	runtime.ReadMemStats(&after)
+	n := float64(t.n[m])
+	t.ns[m] = append(t.ns[m], float64(took)/n)
+	if m == serial {
+		t.allocs = append(t.allocs, float64(after.Mallocs-before.Mallocs)/n)
+		t.bytes = append(t.bytes, float64(after.TotalAlloc-before.TotalAlloc)/n)
+	}
+}
+
+// turns is how many tasks a lone caller does as one worker before it goes on as the next: all workers'
+// visitors come round at the same pace, whoever calls.
+const turns = 16
+
+func (t *timing) run(c *config, m mode, n int) time.Duration {
+	start := time.Now()
+	if m == serial {
+		for i := 0; n > 0; i++ {
+			step := min(n, turns)
+			t.job.do(i%c.workers, step)
+			n -= step
+		}
+		return time.Since(start)
+	}
+	var wg sync.WaitGroup
+	for w := range c.workers {
+		share := (n + w) / c.workers
+		wg.Go(func() { t.job.do(w, share) })
+	}
+	wg.Wait()
+	return time.Since(start)
+}
+
+func (t *timing) figures() *figures {
+	f := &figures{allocs: median(t.allocs), bytes: median(t.bytes)}
+	for m := range modes {
+		if len(t.ns[m]) > 0 {
+			f.ns[m], f.low[m], f.high[m] = median(t.ns[m]), slices.Min(t.ns[m]), slices.Max(t.ns[m])
+		}
+	}
+	if s, ok := t.job.(sized); ok {
+		f.size = s.size()
+	}
+	return f
+}
+
+// median of an even number is the mean of the two in the middle.
+func median(v []float64) float64 {
+	if len(v) == 0 {
+		return 0
+	}
+	v = slices.Sorted(slices.Values(v))
+	return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+}
