@@ -276,24 +276,22 @@ func (w *world) round(seed uint64, seen map[string]int) {
 			}
 		})
 	}
-	for step := 0; ; step++ {
+	idled := false
+	for step := 0; w.step(rng); step++ {
 		if step == idleAt {
 			synctest.Wait()
 			time.Sleep(32 * time.Minute)
 			seen["idle"]++
-		}
-		if !w.step(rng) {
-			break
+			idled = true
 		}
 	}
 	all.Wait()
 	w.hold(false)
-	w.judge(seed, user, token, acts, idleAt, seen)
+	w.judge(seed, user, token, acts, idled, seen)
 }
 
-func (w *world) judge(seed uint64, user, token string, acts []*act, idleAt int, seen map[string]int) {
+func (w *world) judge(seed uint64, user, token string, acts []*act, idled bool, seen map[string]int) {
 	var story []string
-	idled := idleAt >= 0
 	tokens := []string{token}
 	ended, logins, renews := idled, 0, 0
 	for _, a := range acts {
@@ -313,7 +311,7 @@ func (w *world) judge(seed uint64, user, token string, acts []*act, idleAt int, 
 	}
 	wrong := func(format string, args ...any) {
 		w.t.Helper()
-		w.t.Errorf("round %d, user %q, idle at %d: %s\n\t%s", seed, user, idleAt, fmt.Sprintf(format, args...), strings.Join(story, "\n\t"))
+		w.t.Errorf("round %d, user %q, idled %v: %s\n\t%s", seed, user, idled, fmt.Sprintf(format, args...), strings.Join(story, "\n\t"))
 	}
 
 	probes := map[string]probe{}
