@@ -144,11 +144,14 @@ func (s *shard) claim(fp uint64, t *table, now gcra.Ticks, room int) int {
 	}
 	if places := int(s.bins) * binSize; int(s.used)*10 >= places*7 || int(s.used) >= room {
 		s.clear(t.stride, now)
-		if int(s.used)*10 >= places*7 && places*7 < t.perShard*10 {
-			s.grow(t.stride)
+		if int(s.used)*10 >= places*7 {
+			s.grow(t)
 		}
 	}
 	at, fresh := s.vacancy(fp, t.stride, now)
+	if at < 0 && s.grow(t) {
+		at, fresh = s.vacancy(fp, t.stride, now)
+	}
 	if at < 0 || fresh && int(s.used) >= room {
 		return -1
 	}
@@ -196,7 +199,7 @@ func (s *shard) scan(bin, stride int, now gcra.Ticks) (at, free int) {
 
 // clear frees the stale among the next entries, going around.
 func (s *shard) clear(stride int, now gcra.Ticks) {
-	n := min(maxSwept-2*binSize, int(s.bins)*binSize)
+	n := min(maxSwept-4*binSize, int(s.bins)*binSize) // claim looks at four bins at most
 	for range n {
 		if int(s.hand) >= len(s.words) {
 			s.hand = 0
@@ -210,9 +213,13 @@ func (s *shard) clear(stride int, now gcra.Ticks) {
 	}
 }
 
-// grow doubles the shard. It moves at most 2048 entries (tens of microseconds) and judges none. Each bin
+// grow doubles the shard, unless it is as large as it may be. It moves at most 2048 entries (tens of microseconds) and judges none. Each bin
 // is divided between two, so that every entry finds a place.
-func (s *shard) grow(stride int) {
+func (s *shard) grow(t *table) bool {
+	if int(s.bins)*binSize*7 >= t.perShard*10 {
+		return false
+	}
+	stride := t.stride
 	old, size := s.words, binSize*stride
 	s.bins *= 2
 	s.words = make([]int64, 2*len(old))
@@ -231,4 +238,5 @@ func (s *shard) grow(stride int) {
 		}
 		copy(s.words[at:at+stride], old[i:i+stride])
 	}
+	return true
 }

@@ -1,0 +1,225 @@
+package ratelimit
+
+import (
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// address is the n-th IPv6 client, each in a /48 of its own.
+func address(n uint64) netip.Prefix {
+	raw := [16]byte{0: 0x20}
+	binary.BigEndian.PutUint64(raw[1:], n<<24)
+	return Addr(netip.AddrFrom16(raw))
+}
+
+// Ten million keys in a minute: memory stays within the bound, what is kept keeps its state, and all
+// newcomers together get no more than the overflow's bound.
+func TestFloodOfTenMillionKeys(t *testing.T) {
+	flood, keep := uint64(10_000_000), 200_000
+	if testing.Short() {
+		flood, keep = 1_000_000, 20_000
+	}
+	const (
+		minute   = time.Minute
+		overflow = 64
+		burst    = 5
+	)
+	limit := Per(5, time.Minute)
+	synctest.Test(t, func(t *testing.T) {
+		before := heap()
+		l := MustNew(&Options{MaxKeys: keep, Overflow: overflow}, Policy{Name: "address", Limit: limit, Burst: burst, By: ByAddr})
+		drained := Key{Addr: netip.MustParsePrefix("192.0.2.1/32")}
+		for range burst {
+			l.Allow(drained)
+		}
+		regular := Key{Addr: netip.MustParsePrefix("192.0.2.2/32")}
+		l.Allow(regular)
+
+		admitted, longest := 0, uint32(0)
+		began := time.Now()
+		for n := range flood {
+			if n%(flood/60) == 0 {
+				time.Sleep(minute / 60)
+			}
+			key := Key{Addr: address(n)}
+			for l.Allow(key) { // all it can get
+				admitted++
+			}
+			if n%8 == 0 {
+				longest = max(longest, l.lastSwept(&key))
+			}
+			if n == flood/100 && l.Allow(drained) {
+				t.Error("the drained key got a new bucket")
+			}
+		}
+		took := time.Since(began)
+
+		st := l.Stats()
+		if st.Keys > keep || st.Bytes > l.MaxBytes() {
+			t.Errorf("%d keys of %d, %d bytes of %d", st.Keys, keep, st.Bytes, l.MaxBytes())
+		}
+		if used := heap() - before; used > l.MaxBytes()+1<<20 {
+			t.Errorf("the heap grew by %d bytes, the bound is %d", used, l.MaxBytes())
+		}
+		if longest > maxSwept {
+			t.Errorf("a call examined %d entries", longest)
+		}
+		kept, refill := float64(keep), float64(limit)*took.Seconds()
+		// Every kept key, and as many again as its bucket refilled and made room, and the overflow.
+		if most := (2*kept + overflow) * (burst + refill); float64(admitted) > most {
+			t.Errorf("%d admitted, at most %v", admitted, most)
+		}
+		if got := standing(l, drained); got.Overflow || got.Remaining != 5 {
+			t.Errorf("after a minute the drained key has %+v", got)
+		}
+		t.Logf("%d keys kept in %d bytes (%.1f each); %d calls admitted of %d clients", st.Keys, st.Bytes, float64(st.Bytes)/float64(st.Keys), admitted, flood)
+	})
+}
+
+func (l *Limiter) lastSwept(k *Key) uint32 {
+	g := &l.groups[0]
+	s := g.table.shard(l.hash.fingerprint(k, g.by))
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.swept
+}
+
+func heap() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc)
+}
+
+// While nothing refills, keys in a full table keep exactly what they had, and newcomers together get the
+// overflow buckets and nothing else.
+func TestFullTableIsNeitherLeakNorBypass(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const keys, overflow, burst = 5000, 16, 4
+		l := MustNew(&Options{MaxKeys: keys, Overflow: overflow}, Policy{Name: "p", Limit: Every(time.Hour), Burst: burst})
+		var kept []Key
+		for n := 0; len(kept) < keys/2; n++ {
+			kept = append(kept, Key{User: fmt.Sprint("regular", n)})
+			for range n % (burst + 1) {
+				l.Allow(kept[n])
+			}
+			l.Allow(kept[n]) // n%5+1 of 4
+		}
+		for n := range 50_000 { // fill it to the brim
+			l.Allow(Key{User: fmt.Sprint("flood", n)})
+		}
+		if st := l.Stats(); st.Keys > keys || st.Keys < keys*9/10 {
+			t.Fatalf("%d keys are kept of %d", st.Keys, keys)
+		}
+		admitted := 0
+		for n := range 100_000 {
+			if l.Allow(Key{User: fmt.Sprint("newcomer", n)}) {
+				admitted++
+			}
+		}
+		if admitted > overflow*burst+keys/10 {
+			t.Errorf("%d newcomers were admitted; the overflow's bound is %d", admitted, overflow*burst)
+		}
+		for n, key := range kept {
+			if got, want := standing(l, key), max(burst-n%(burst+1)-1, 0); got.Remaining != want || got.Overflow {
+				t.Fatalf("key %d has %+v, should have %d left", n, got, want)
+			}
+		}
+		time.Sleep((burst + 1) * time.Hour)
+		if l.Allow(Key{User: "later"}); standing(l, Key{User: "later"}).Overflow {
+			t.Error("once the flood's buckets are full again, there should be room")
+		}
+	})
+}
+
+// One attacker's /48 has 65,536 networks of /64. In a crowded table they count by /56, then by /48, and
+// so cannot take the whole overflow from the other newcomers.
+func TestCrowdedTableWidensIPv6(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var wide [129]int
+		trace := &Trace{Widened: func(_ Key, p netip.Prefix) { wide[p.Bits()]++ }}
+		l := MustNew(&Options{MaxKeys: 4000, Trace: trace}, Policy{Name: "address", Limit: Every(time.Hour), Burst: 2, By: ByAddr})
+		admitted := 0
+		for n := range uint64(1 << 16) {
+			raw := [16]byte{0x20, 1, 0xd, 0xb8, 0, 1}
+			binary.BigEndian.PutUint16(raw[6:], uint16(n))
+			for l.Allow(Key{Addr: Addr(netip.AddrFrom16(raw))}) {
+				admitted++
+			}
+		}
+		if wide[56] == 0 || wide[48] == 0 {
+			t.Errorf("widened %d times to /56, %d times to /48", wide[56], wide[48])
+		}
+		if most := 2 * (4000 + 1); admitted > most {
+			t.Errorf("%d admitted, at most %d", admitted, most)
+		}
+		refused := 0
+		for n := range uint64(200) {
+			if !l.Allow(Key{Addr: address(1e6 + n)}) {
+				refused++
+			}
+		}
+		if refused > 100 {
+			t.Errorf("%d of 200 other newcomers are refused", refused)
+		}
+		if v4 := (Key{Addr: netip.MustParsePrefix("198.51.100.7/32")}); !l.Allow(v4) {
+			t.Error("an IPv4 newcomer is refused")
+		}
+	})
+}
+
+// Memory of a million keys, measured, and what a call takes while a million stale keys go.
+func TestMillionKeysMemoryAndStalls(t *testing.T) {
+	if testing.Short() {
+		t.Skip("fills a table of a million keys")
+	}
+	const n = 1_000_000
+	keys := make([]Key, 2*n)
+	for i := range keys {
+		keys[i] = Key{Addr: address(uint64(i))}
+	}
+	before := heap()
+	l := MustNew(nil, Policy{Name: "p", Limit: Every(time.Second), Burst: 2})
+	for _, k := range keys[:n] {
+		l.Allow(k)
+	}
+	st := l.Stats()
+	each := float64(heap()-before) / float64(st.Keys)
+	t.Logf("%d keys, %.1f bytes each", st.Keys, each)
+	if each > 40 || st.Keys < n*95/100 {
+		t.Errorf("%d keys, %.1f bytes each, at most 40", st.Keys, each)
+	}
+	time.Sleep(time.Second) // all of them stale: real time, because real time is measured
+
+	took := make([]time.Duration, 0, n)
+	longest := uint32(0)
+	for i := range keys[n:] {
+		k := &keys[n+i]
+		began := time.Now()
+		l.Allow(*k)
+		took = append(took, time.Since(began))
+		longest = max(longest, l.lastSwept(k))
+	}
+	slices.Sort(took)
+	p9999 := took[n-n/10_000]
+	t.Logf("p50 %v, p99.99 %v, max %v; at most %d entries examined", took[n/2], p9999, took[n-1], longest)
+	if longest > maxSwept || p9999 > time.Millisecond {
+		t.Errorf("p99.99 is %v, %d entries examined", p9999, longest)
+	}
+	if st := l.Stats(); st.Keys > n {
+		t.Errorf("%d keys", st.Keys)
+	}
+	runtime.KeepAlive(l)
+}
+
+// standing of the key under the first policy.
+func standing(l *Limiter, key Key) Standing {
+	res := l.Peek(key)
+	return res.At(0)
+}

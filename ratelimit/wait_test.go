@@ -1,0 +1,152 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+func TestWaitInOrder(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := MustNew(nil, Policy{Name: "p", Limit: 1, Burst: 3})
+		l.AllowN(ann, 3)
+		began := time.Now()
+		done := make(chan string, 10)
+		for i, n := range []int{3, 1, 2, 1} { // the small ones do not overtake
+			go func() {
+				if err := l.Wait(t.Context(), ann, n); err != nil {
+					t.Error(err)
+				}
+				done <- fmt.Sprint(i, " ", time.Since(began))
+			}()
+			synctest.Wait()
+		}
+		time.Sleep(500 * time.Millisecond)
+		if l.Allow(ann) {
+			t.Error("an Allow went past the queue")
+		}
+		for _, want := range []string{"0 3s", "1 4s", "2 6s", "3 7s"} {
+			if got := <-done; got != want {
+				t.Errorf("%s, want %s", got, want)
+			}
+		}
+		if err := l.Wait(t.Context(), bob, 3); err != nil {
+			t.Error("another key does not wait:", err)
+		}
+		if len(l.waits.byKey) != 0 {
+			t.Error("a queue is left")
+		}
+	})
+}
+
+func TestWaitGivesItsPlaceBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := MustNew(nil, Policy{Name: "p", Limit: 1, Burst: 10}, Policy{Name: "all", Limit: 2, Burst: 20, By: Everyone})
+		l.AllowN(ann, 10)
+		ctx, cancel := context.WithCancel(t.Context())
+		began := time.Now()
+		first, second := make(chan error, 1), make(chan error, 1)
+		go func() { first <- l.Wait(ctx, ann, 8) }()
+		synctest.Wait()
+		go func() { second <- l.Wait(t.Context(), ann, 2) }()
+		time.Sleep(time.Second)
+		cancel()
+		if err := <-first; !errors.Is(err, context.Canceled) {
+			t.Error(err)
+		}
+		if err := <-second; err != nil || time.Since(began) != 2*time.Second {
+			t.Errorf("%v after %v: the one behind should have moved up", err, time.Since(began))
+		}
+		if res := l.Peek(ann); res.At(0).Remaining != 0 || res.At(1).Reset != 4*time.Second {
+			t.Errorf("%+v", res.At(1))
+		}
+	})
+}
+
+func TestWaitThatCannotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := MustNew(nil, Policy{Name: "p", Limit: 1, Burst: 5}, Policy{Name: "shadow", Limit: 1, Burst: 1, Shadow: true})
+		l.AllowN(ann, 5)
+		go l.Wait(t.Context(), ann, 4)
+		synctest.Wait()
+		began := time.Now()
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+		defer cancel()
+		if err := l.Wait(ctx, ann, 2); !errors.Is(err, ErrDeadline) || time.Since(began) != 0 {
+			t.Errorf("%v after %v: 4 + 2 s do not fit into 5", err, time.Since(began))
+		}
+		if err := l.Wait(ctx, ann, 1); err != nil || time.Since(began) != 5*time.Second {
+			t.Errorf("%v after %v: 4 + 1 s do", err, time.Since(began))
+		}
+		if err := l.Wait(ctx, ann, 1); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		if err := l.Wait(t.Context(), ann, 6); !errors.Is(err, ErrCost) {
+			t.Error(err)
+		}
+		shut := MustNew(nil, Policy{Name: "shut", Limit: 1})
+		if err := shut.Wait(t.Context(), ann, 1); !errors.Is(err, ErrLimited) {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFromRate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		theirs := rate.NewLimiter(1, 3)
+		l := MustNew(nil, Policy{Name: "key", Limit: 1, Burst: 2, By: ByUser}, FromRate("all", theirs))
+		mustTake(t, l, ann, 1)
+		theirs.Allow()
+		if res := mustTake(t, l, bob, 2); res.Allowed || !res.At(1).Violated || res.At(0).Remaining != 2 || res.RetryAfter != time.Second {
+			t.Errorf("%+v, %+v", res.At(0), res.At(1))
+		}
+		if res := mustTake(t, l, ann, 2); res.Allowed || theirs.Tokens() != 1 {
+			t.Error("what our own policy refuses is not taken from theirs")
+		}
+		theirs.SetBurst(1)
+		if _, err := l.Take(t.Context(), bob, 2); !errors.Is(err, ErrCost) {
+			t.Error("its terms are those of the moment:", err)
+		}
+		theirs.SetBurst(3)
+		began := time.Now()
+		if err := l.Wait(t.Context(), bob, 2); err != nil || time.Since(began) != time.Second {
+			t.Error(err, time.Since(began))
+		}
+	})
+}
+
+// What other packages ask of a *rate.Limiter.
+func TestBoundIsALimiter(t *testing.T) {
+	type limiter interface {
+		Allow() bool
+		AllowN(time.Time, int) bool
+		Wait(context.Context) error
+		WaitN(context.Context, int) error
+		Limit() rate.Limit
+		Burst() int
+		Tokens() float64
+	}
+	synctest.Test(t, func(t *testing.T) {
+		for name, l := range map[string]limiter{
+			"x/time": rate.NewLimiter(2, 4),
+			"ours":   MustNew(nil, Policy{Name: "p", Limit: 2, Burst: 4}).For(ann),
+		} {
+			began := time.Now()
+			if l.Limit() != 2 || l.Burst() != 4 || l.Tokens() != 4 {
+				t.Error(name, l.Limit(), l.Burst(), l.Tokens())
+			}
+			if !l.Allow() || !l.AllowN(time.Now(), 3) || l.Allow() {
+				t.Error(name, "allow")
+			}
+			l.Wait(t.Context())
+			if err := l.WaitN(t.Context(), 2); err != nil || time.Since(began) != 1500*time.Millisecond {
+				t.Error(name, err, time.Since(began))
+			}
+		}
+	})
+}
