@@ -2,7 +2,6 @@ package cookie
 
 import (
 	"net/http"
-	"slices"
 	"time"
 )
 
@@ -39,14 +38,14 @@ func (j *Jar) Commit(h http.Header) error {
 		return nil
 	}
 	now := time.Now()
-	j.entries = slices.DeleteFunc(j.entries, func(e entry) bool { return !e.live(now) })
+	j.dropDead(now)
 	latest := int64(0)
 	for i := range j.entries {
 		latest = max(latest, j.entries[i].expires)
 	}
 	line := j.spec.template(j.request)
 	if len(j.entries) == 0 {
-		h.Add("Set-Cookie", line.Delete())
+		h["Set-Cookie"] = append(h["Set-Cookie"], line.Delete())
 		return nil
 	}
 	value, err := j.spec.sealer.Seal(pack(j.entries))
@@ -55,6 +54,6 @@ func (j *Jar) Commit(h http.Header) error {
 	}
 	// Only the second that a lifetime was rounded up by could exceed it.
 	maxAge := min(latest-now.Unix(), int64(MaxLifetime/time.Second))
-	h.Add("Set-Cookie", line.Set(value, int(maxAge)))
+	h["Set-Cookie"] = append(h["Set-Cookie"], line.Set(value, int(maxAge)))
 	return nil
 }

@@ -6,7 +6,6 @@ import (
 	"math"
 	"net/http"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -106,13 +105,28 @@ func pack(entries []entry) []byte {
 	return frame.Apply(nil, changes)
 }
 
-// packedLen is len(pack(entries)).
-func packedLen(entries []entry) int {
+// packedLen is what pack makes of one entry.
+func (e *entry) packedLen() int {
+	return varintLen(uint64(len(e.key))) + len(e.key) + varintLen(uint64(len(e.stored))) + len(e.stored)
+}
+
+// sizeWith returns the size of the cookie, its name included, once next is in the jar.
+func (j *Jar) sizeWith(next []entry) int {
 	n := 1
-	for _, e := range entries {
-		n += varintLen(uint64(len(e.key))) + len(e.key) + varintLen(uint64(len(e.stored))) + len(e.stored)
+	for i := range j.entries {
+		n += j.entries[i].packedLen()
 	}
-	return n
+	for i := range next {
+		n += next[i].packedLen()
+		if at, ok := j.find(next[i].key); ok {
+			n -= j.entries[at].packedLen()
+		}
+	}
+	return len(j.spec.Name()) + len(version) + idLen + 1 + sealedLen(1+n)
+}
+
+func (j *Jar) dropDead(now time.Time) {
+	j.entries = slices.DeleteFunc(j.entries, func(e entry) bool { return !e.live(now) })
 }
 
 func varintLen(v uint64) int {
@@ -123,8 +137,14 @@ func varintLen(v uint64) int {
 	return n
 }
 
-func (j *Jar) find(key string) (int, bool) {
-	return slices.BinarySearchFunc(j.entries, key, func(e entry, key string) int { return strings.Compare(e.key, key) })
+// find returns where key is, or belongs. There are few, and so they are looked at in turn.
+func (j *Jar) find(key string) (at int, found bool) {
+	for i := range j.entries {
+		if j.entries[i].key >= key {
+			return i, j.entries[i].key == key
+		}
+	}
+	return len(j.entries), false
 }
 
 func (j *Jar) lookup(key string) ([]byte, bool) {
@@ -145,39 +165,54 @@ func (j *Jar) lookup(key string) ([]byte, bool) {
 // Either all are set or none is. Errors: ErrLifetime, ErrTooLarge, ErrSent, and that of a value that cannot be
 // encoded.
 func (j *Jar) SetFor(d time.Duration, values ...Value) error {
-	if d <= 0 || d > MaxLifetime {
-		return fmt.Errorf("%w, and %v is not; to remove one use Delete", ErrLifetime, d)
+	now := time.Now()
+	expires, err := end(now, d)
+	if err != nil {
+		return err
 	}
+	next := make([]entry, 0, len(values))
 	for _, v := range values {
 		if v.err != nil {
 			return v.err
 		}
+		// Of two values of one key the later one counts.
+		next = slices.DeleteFunc(next, func(e entry) bool { return e.key == v.key })
+		next = append(next, entry{v.key, expires, append(binary.AppendUvarint(nil, uint64(expires)), v.encoded...)})
 	}
+	return j.set(now, next)
+}
+
+// end is when a value ends that is set now.
+func end(now time.Time, d time.Duration) (expires int64, err error) {
+	if d <= 0 || d > MaxLifetime {
+		return 0, fmt.Errorf("%w, and %v is not; to remove one use Delete", ErrLifetime, d)
+	}
+	return ceilUnix(now.Add(d)), nil
+}
+
+// set puts next, of which no two have the same key, into the jar: all or none.
+func (j *Jar) set(now time.Time, next []entry) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.sent {
 		return ErrSent
 	}
 	j.open()
-	now := time.Now()
-	expires := ceilUnix(now.Add(d))
-
-	var before [8]entry // for a refusal, which leaves the jar as it was
-	was := append(before[:0], j.entries...)
-	j.entries = slices.DeleteFunc(j.entries, func(e entry) bool { return !e.live(now) })
-	for _, v := range values {
-		e := entry{v.key, expires, append(binary.AppendUvarint(make([]byte, 0, 5+len(v.encoded)), uint64(expires)), v.encoded...)}
-		if i, ok := j.find(v.key); ok {
+	j.dropDead(now)
+	if j.sizeWith(next) > cookieheader.MaxBytes {
+		return ErrTooLarge
+	}
+	if j.entries == nil {
+		j.entries = make([]entry, 0, max(4, len(next)))
+	}
+	for _, e := range next {
+		if i, ok := j.find(e.key); ok {
 			j.entries[i] = e
 		} else {
 			j.entries = slices.Insert(j.entries, i, e)
 		}
 	}
-	if len(j.spec.Name())+len(version)+idLen+1+sealedLen(1+packedLen(j.entries)) > cookieheader.MaxBytes {
-		j.entries = append(j.entries[:0], was...)
-		return ErrTooLarge
-	}
-	j.changed = j.changed || len(values) > 0
+	j.changed = j.changed || len(next) > 0
 	return nil
 }
 

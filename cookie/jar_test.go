@@ -330,11 +330,22 @@ func TestC4JarTooLarge(t *testing.T) {
 	visit(t, s, value, func(j *Jar) { wants(t, j, nick, "Al", true) })
 }
 
-func TestPackedLen(t *testing.T) {
-	for _, n := range []int{0, 1, 2, 127, 128, 300, 20000} {
-		entries := []entry{{"a", 5, make([]byte, n)}, {strings.Repeat("k", n+1), 5, []byte{5}}}
-		if got := len(pack(entries)); got != packedLen(entries) {
-			t.Errorf("%d: %d, want %d", n, packedLen(entries), got)
+// The size that Set reckons with is the size of the cookie that goes out.
+func TestSizeIsExact(t *testing.T) {
+	s := specOf(t, ringOf(t, masterA, "bell"))
+	for _, n := range []int{0, 1, 2, 3, 4, 5, 6, 7, 8, 100, 127, 128, 250, 300, 1900} {
+		text := strings.Repeat("x", n)
+		more := []Value{nick.Value(text), lang.Value("en"), nick.Value(text + "y"), NewKey[bool](strings.Repeat("k", 1+n/10)).Value(true)}
+		var reckoned int
+		value, _ := visit(t, s, "", func(j *Jar) {
+			nick.Set(j, "before")
+			if err := j.SetFor(DefaultLifetime, more...); err != nil {
+				t.Fatal(err)
+			}
+			reckoned = j.sizeWith(j.entries[:1]) // over itself
+		})
+		if got := len(s.Name()) + len(value); got != reckoned {
+			t.Errorf("%d: %d bytes, reckoned with %d", n, got, reckoned)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package cookie
 
 import (
+	"encoding/binary"
 	"fmt"
 	"reflect"
 	"time"
@@ -66,10 +67,38 @@ func (k Key[T]) Lookup(j *Jar) (T, bool) {
 
 // Set sets the value for DefaultLifetime, 30 days. It reads back at once, and goes out with the header of the
 // response. Errors: ErrTooLarge, ErrSent, and that of a value that cannot be encoded; the jar keeps what it had.
-func (k Key[T]) Set(j *Jar, v T) error { return j.SetFor(DefaultLifetime, k.Value(v)) }
+func (k Key[T]) Set(j *Jar, v T) error { return k.SetFor(j, DefaultLifetime, v) }
 
 // SetFor is Set for another lifetime: more than 0 and at most MaxLifetime (ErrLifetime), rounded up to a second.
-func (k Key[T]) SetFor(j *Jar, d time.Duration, v T) error { return j.SetFor(d, k.Value(v)) }
+func (k Key[T]) SetFor(j *Jar, d time.Duration, v T) error {
+	now := time.Now()
+	expires, err := end(now, d)
+	if err != nil {
+		return err
+	}
+	stored, err := k.append(binary.AppendUvarint(make([]byte, 0, 24), uint64(expires)), v)
+	if err != nil {
+		return err
+	}
+	return j.set(now, []entry{{k.name, expires, stored}})
+}
+
+// append appends the encoding of v to b.
+func (k Key[T]) append(b []byte, v T) ([]byte, error) {
+	if k.name == "" {
+		return nil, fmt.Errorf("cookie: a Key[%v] that NewKey has not made", reflect.TypeFor[T]())
+	}
+	if k.dynamic {
+		if err := value.CheckValue(v); err != nil {
+			return nil, fmt.Errorf("cookie: %q: %w", k.name, err)
+		}
+	}
+	b, err := value.Append(b, v)
+	if err != nil {
+		return nil, fmt.Errorf("cookie: %q: %w", k.name, err)
+	}
+	return b, nil
+}
 
 // Delete removes the value and says whether it was there. The other values stay. Error: ErrSent.
 func (k Key[T]) Delete(j *Jar) (was bool, err error) { return j.remove(k.name) }
@@ -96,17 +125,6 @@ type Value struct {
 
 // Value pairs the key with v for Jar.SetFor, which returns the error of a value that can't be encoded.
 func (k Key[T]) Value(v T) Value {
-	if k.name == "" {
-		return Value{err: fmt.Errorf("cookie: a Key[%v] that NewKey has not made", reflect.TypeFor[T]())}
-	}
-	if k.dynamic {
-		if err := value.CheckValue(v); err != nil {
-			return Value{err: fmt.Errorf("cookie: %q: %w", k.name, err)}
-		}
-	}
-	b, err := value.Encode(v)
-	if err != nil {
-		return Value{err: fmt.Errorf("cookie: %q: %w", k.name, err)}
-	}
-	return Value{key: k.name, encoded: b}
+	encoded, err := k.append(nil, v)
+	return Value{k.name, encoded, err}
 }

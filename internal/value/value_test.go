@@ -59,6 +59,9 @@ func frozen[T any](t *testing.T, name, want string, v T) {
 		if got := hex.EncodeToString(b); got != want {
 			t.Errorf("encoded as %s, want %s", got, want)
 		}
+		if quick, err := Append([]byte{7}, v); err != nil || !bytes.Equal(quick[1:], b) || quick[0] != 7 {
+			t.Errorf("Append: %x (%v), Encode: %x", quick, err, b)
+		}
 		var back T
 		if err := Decode(b, &back); err != nil {
 			t.Fatal(err)
@@ -114,6 +117,34 @@ func TestVectors(t *testing.T) {
 	frozen(t, "link", "5568747470733a2f2f6578616d706c652e636f6d2f61", link)
 	frozen(t, "any", "a96162f56166f93e00616924616c820180616da1616ba0616ef6617461786177c0781e323032362d31312d32315431323a32313a31332e3132333435363738395a61794101", any(map[string]any{"n": nil, "b": true, "i": int64(-5), "f": 1.5, "t": "x", "y": []byte{1},
 		"w": utc, "l": []any{int64(1), []any{}}, "m": map[string]any{"k": map[string]any{}}}))
+}
+
+// Append is Encode, at every length of a head.
+func TestAppend(t *testing.T) {
+	check := func(a, b []byte, err error, of any) {
+		t.Helper()
+		if err != nil || !bytes.Equal(a, b) {
+			t.Errorf("%v: %x, want %x (%v)", of, a, b, err)
+		}
+	}
+	for shift := range 64 {
+		for _, n := range []int64{1<<shift - 1, 1 << shift, 1<<shift + 1, -1 << shift, -1<<shift - 1, 23, 24} {
+			a, _ := Append(nil, n)
+			b, err := Encode(n)
+			check(a, b, err, n)
+			a, _ = Append(nil, int(n))
+			check(a, b, err, n)
+		}
+	}
+	for _, n := range []int{0, 1, 23, 24, 255, 256, 65535, 65536} {
+		text := strings.Repeat("x", n)
+		a, _ := Append(nil, text)
+		b, err := Encode(text)
+		check(a, b, err, n)
+	}
+	if _, err := Append(nil, any(make(chan int))); err == nil {
+		t.Error("a chan was encoded")
+	}
 }
 
 // Zones keep their offset, not their name.
