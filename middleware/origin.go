@@ -20,6 +20,8 @@ import (
 //   - Neither is there: no browser leaves Origin out (RFC 6455 §4.1, item 8), so a program asks. It passes
 //     without a Cookie field; one that keeps cookies sends an Origin, too.
 //
+// It stands outside of Sessions, so that a refused handshake renews no session.
+//
 // Behind a proxy that changes Host, list the origin by which browsers know the application. The answer is a
 // 403 before the handler. It panics where an origin in the list is not one.
 func RequireOrigin(origins ...string) func(http.Handler) http.Handler {

@@ -286,3 +286,25 @@ func TestStartOverFromSkippedPage(t *testing.T) {
 		t.Errorf("link followed: %d %v", w.Code, w.Header())
 	}
 }
+
+// An Aware page that writes without starting over meets the 401 whenever it is opened; the link leads out.
+func TestStartOverFromAwarePage(t *testing.T) {
+	o := &Options{Aware: []string{"GET /aware"}}
+	v := visit(t, o)
+	v.end(t)
+	h := Sessions(v.manager, v.keys, o)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		session.NewKey[int]("n").Set(session.From(r.Context()), 1)
+	}))
+	r := navigation("GET", "/aware")
+	r.AddCookie(v.cookie)
+	w := serve(h, r)
+	link := href(t, parsePage(t, w.Body.Bytes()))
+	if w.Code != 401 || link != "./aware?"+startOverMark {
+		t.Fatalf("%d, link to %q", w.Code, link)
+	}
+	r = navigation("GET", "/aware?"+startOverMark)
+	r.AddCookie(v.cookie)
+	if w := serve(h, r); w.Code != 303 || !v.cleared(t, w) {
+		t.Errorf("link followed: %d %v", w.Code, w.Header())
+	}
+}
