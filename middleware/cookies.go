@@ -81,6 +81,7 @@ type jarExchange struct {
 	writer        writer
 	r             *http.Request
 	local, shared *cookie.Jar // shared may be nil
+	fields        fields
 	withdrawn     bool
 }
 
@@ -100,7 +101,7 @@ func (x *jarExchange) deliver(h http.Header) error {
 		}
 	}
 	if touched {
-		private(h, "Cookie", changed)
+		x.fields.private(h, "Cookie", changed)
 	}
 	return nil
 }

@@ -7,12 +7,21 @@ import (
 
 const noStore = "private, no-store"
 
+// fields is room for two header lines beside the request that they answer: most answers need no more.
+type fields [2]string
+
 // private keeps an answer that depends on who asks out of shared caches (ASVS 14.3.2). The handler's own
 // Cache-Control stands unless a cookie goes out with the answer, or it would let a shared cache keep it.
-func private(h http.Header, vary string, cookie bool) {
+func (f *fields) private(h http.Header, vary string, cookie bool) {
 	cc := h["Cache-Control"]
 	if len(cc) == 0 || cookie || shared(cc) {
-		h["Cache-Control"] = []string{noStore}
+		f[0] = noStore
+		h["Cache-Control"] = f[0:1:1]
+	}
+	if len(h["Vary"]) == 0 {
+		f[1] = vary
+		h["Vary"] = f[1:2:2]
+		return
 	}
 	addVary(h, vary)
 }

@@ -1,7 +1,6 @@
 package middleware
 
 import (
-	"context"
 	"errors"
 	"html/template"
 	"net"
@@ -120,6 +119,7 @@ type exchange struct {
 	h        *sessions
 	r        *http.Request
 	s        *session.Session
+	fields   fields
 	stale    bool
 	returned bool
 }
@@ -136,7 +136,7 @@ func (x *exchange) deliver(h http.Header) error {
 		return err
 	}
 	if wrote || x.s.Used() {
-		private(h, x.h.carrier.Vary(), wrote)
+		x.fields.private(h, x.h.carrier.Vary(), wrote)
 	}
 	return nil
 }
@@ -180,7 +180,7 @@ func (x *exchange) refuse(w http.ResponseWriter, err error) {
 // leave ends the exchange: what changed after the first byte is stored. A panic stores nothing but an end
 // that was asked for, and goes on.
 func (x *exchange) leave() {
-	ctx := context.WithoutCancel(x.r.Context())
+	ctx := x.r.Context()
 	switch {
 	case !x.returned:
 		x.h.manager.Abandon(ctx, x.s)

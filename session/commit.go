@@ -235,7 +235,7 @@ func (s *Session) again(ctx context.Context, err error, try int) error {
 		}
 	}
 	if late := ctx.Err(); late != nil {
-		return unavailable("replace", errors.Join(err, late))
+		return unavailable("replace", late)
 	}
 	return s.refetch(ctx)
 }

@@ -109,10 +109,9 @@ func (v *sealedVault) Seal(r *Record, values Values) ([]byte, error) {
 		plain = frame.Apply(nil, nil)
 	}
 	aead := v.cipher()
-	out := make([]byte, 1, 1+len(plain)+aead.Overhead())
+	out := make([]byte, 1, 1+len(plain)+aead.Overhead()) // no larger: a store keeps it as it is
 	out[0] = dataForm
-	var aad [256]byte
-	return aead.Seal(out, nil, plain, bind(aad[:0], r)), nil
+	return aead.Seal(out, nil, plain, bind(make([]byte, 0, boundLen(r)), r)), nil
 }
 
 var errData = errors.New("session: the record's data do not open under its token")
@@ -121,8 +120,10 @@ func (v *sealedVault) Open(r *Record) (Values, error) {
 	if len(r.Data) == 0 || r.Data[0] != dataForm {
 		return Values{}, errData
 	}
-	var aad [256]byte
-	plain, err := v.cipher().Open(nil, nil, r.Data[1:], bind(aad[:0], r))
+	aead := v.cipher()
+	buf := make([]byte, 0, boundLen(r)+max(0, len(r.Data)-1-aead.Overhead()))
+	aad := bind(buf, r)
+	plain, err := aead.Open(aad[len(aad):], nil, r.Data[1:], aad)
 	if err != nil {
 		return Values{}, errData
 	}
@@ -131,6 +132,11 @@ func (v *sealedVault) Open(r *Record) (Values, error) {
 		return Values{}, errData
 	}
 	return Values{f}, nil
+}
+
+// boundLen is no less than the length of what bind writes.
+func boundLen(r *Record) int {
+	return 1 + 3*binary.MaxVarintLen16 + len(r.ID) + len(r.User) + len(r.Handle) + 8 + 9
 }
 
 // bind writes what the Data of r is sealed to. Whoever can write to the store can not move Data to

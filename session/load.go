@@ -35,7 +35,7 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	s.rec, s.err, s.opened, s.hidden, s.base = rec, nil, false, false, nil
+	s.rec, s.err, s.opened, s.hidden, s.base, s.fetched = rec, nil, false, false, nil, now
 	if reason, since := rec.fate(now); reason != "" {
 		s.met(reason, since)
 		s.hidden = rec.Data == nil // after a Login the old token shows nothing
@@ -45,7 +45,7 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 
 // Touch renews the session: it lives for the idle timeout from now. It asks the store only where 1/30 of
 // that has passed since the last time, so that most requests write nothing. It does nothing for a session
-// that is blank or has ended. Errors: an *ExpiredError where it turns out to have ended meanwhile,
+// that is blank or has ended. Call it soon after Load, by whose time it judges. Errors: an *ExpiredError where it turns out to have ended meanwhile,
 // ErrUnavailable.
 func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	s.mu.Lock()
@@ -53,14 +53,13 @@ func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	if s.token == nil || s.err != nil {
 		return nil
 	}
-	now := time.Now()
-	if now.Sub(s.rec.Seen) < s.rec.slack() {
+	if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {
 		return nil
 	}
 	p := m.insist(ctx)
 	defer p.done()
 	next := s.rec
-	next.renew(now)
+	next.renew(wall())
 	err := m.ask("touch", func() error {
 		return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)
 	})

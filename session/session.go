@@ -24,10 +24,11 @@ type Session struct {
 	used bool // something of it was read or changed: the answer depends on who asks
 	sent bool // the answer has left: no token can be handed out any more
 
-	token *Token // opens rec; nil while the session is blank
-	rec   Record
-	err   error // *ExpiredError or ErrRotated: what the request met; until Reset or Login
-	fail  error // a write that was refused for err: it fails the commit
+	token   *Token // opens rec; nil while the session is blank
+	rec     Record
+	fetched time.Time // when rec was read
+	err     error     // *ExpiredError or ErrRotated: what the request met; until Reset or Login
+	fail    error     // a write that was refused for err: it fails the commit
 
 	opened bool // base holds the values of rec
 	hidden bool // rec shows nothing: the user changed since
