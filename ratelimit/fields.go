@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"strconv"
+
+	"example.com/hardy/ratelimit/internal/gcra"
 )
 
 // Fields is a version of the RateLimit header fields. The drafts change their meaning, so a server says
@@ -37,7 +39,7 @@ func (v Fields) AppendPolicy(b []byte, r *Result) []byte {
 		}
 		if c.burst > 0 {
 			b = append(b, ";w="...)
-			b = strconv.AppendInt(b, max(1, seconds(c.Window.Duration())), 10)
+			b = strconv.AppendInt(b, c.span(c.burst), 10)
 		}
 		b = c.appendPartition(b)
 	}
@@ -93,15 +95,20 @@ func (c *cell) window(left int, retry int64) int64 {
 	case c.violated:
 		return max(1, seconds(c.retry()))
 	}
-	span := c.Cost(left)
+	t := c.span(left)
 	if left == 0 {
-		span = c.Wait(c.level, c.Interval)
+		t = max(1, seconds(c.Wait(c.level, c.Interval).Duration()))
 	}
-	t := max(1, seconds(span.Duration()))
 	if retry > 0 {
 		t = min(t, retry)
 	}
 	return t
+}
+
+// span is in how many seconds n units refill. What was added to the interval to make it whole ticks is
+// left out: 9 a minute are told as w=60, not 61.
+func (c *cell) span(n int) int64 {
+	return max(1, seconds((c.Cost(n) - gcra.Ticks(n)).Duration()))
 }
 
 func (c *cell) appendName(b []byte, more bool) []byte {
