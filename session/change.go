@@ -230,6 +230,9 @@ func (s *Session) Login(user string) error {
 	case s.err == ErrRotated:
 		// The other answer to a double click has replaced the token; this one begins beside it.
 		sibling := s.rec.Handle
+		if was := s.rec.User; was != "" && was != user {
+			sibling = "" // that handle names another user's session
+		}
 		s.forget()
 		s.sibling = sibling
 	case s.err != nil:
