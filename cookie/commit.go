@@ -37,8 +37,8 @@ func (j *Jar) Commit(h http.Header) error {
 	if !j.writes() {
 		return nil
 	}
-	now := time.Now()
-	j.dropDead(now)
+	now := time.Now().Unix()
+	j.entries.drop(now)
 	latest := int64(0)
 	for i := range j.entries {
 		latest = max(latest, j.entries[i].expires)
@@ -48,12 +48,12 @@ func (j *Jar) Commit(h http.Header) error {
 		h["Set-Cookie"] = append(h["Set-Cookie"], line.Delete())
 		return nil
 	}
-	value, err := j.spec.sealer.Seal(pack(j.entries))
+	value, err := j.spec.sealer.Seal(j.entries.pack())
 	if err != nil {
 		return err
 	}
 	// Only the second that a lifetime was rounded up by could exceed it.
-	maxAge := min(latest-now.Unix(), int64(MaxLifetime/time.Second))
+	maxAge := min(latest-now, int64(MaxLifetime/time.Second))
 	h["Set-Cookie"] = append(h["Set-Cookie"], line.Set(value, int(maxAge)))
 	return nil
 }

@@ -3,14 +3,12 @@ package cookie
 import (
 	"encoding/binary"
 	"fmt"
-	"math"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"example.com/hardy/internal/cookieheader"
-	"example.com/hardy/internal/frame"
 )
 
 const (
@@ -33,22 +31,11 @@ type Jar struct {
 
 	mu      sync.Mutex
 	opened  bool
-	came    bool    // the request carries a cookie of this name, readable or not
-	entries []entry // ascending by key
+	came    bool // the request carries a cookie of this name, readable or not
+	entries entries
 	changed bool
 	sent    bool
 }
-
-type entry struct {
-	key     string
-	expires int64  // Unix seconds
-	stored  []byte // expires as a uvarint, then CBOR
-}
-
-// value is the CBOR in it.
-func (e *entry) value() []byte { return e.stored[varintLen(uint64(e.expires)):] }
-
-func (e *entry) live(now time.Time) bool { return now.Unix() < e.expires }
 
 // open reads the cookie once. j.mu is held.
 func (j *Jar) open() {
@@ -69,7 +56,7 @@ func (j *Jar) open() {
 	if outcome != OK {
 		return
 	}
-	entries, err := parseEntries(o.Plain, time.Now())
+	entries, err := parseEntries(o.Plain, time.Now().Unix())
 	if err != nil {
 		j.spec.keys.Trace.undecodable(name, "", err)
 		return
@@ -77,85 +64,15 @@ func (j *Jar) open() {
 	j.entries = entries
 }
 
-// parseEntries leaves out what has expired, in a replayed cookie too.
-func parseEntries(b []byte, now time.Time) ([]entry, error) {
-	f, err := frame.Parse(b)
-	if err != nil {
-		return nil, err
-	}
-	entries := make([]entry, 0, 4)
-	for key, b := range f.All() {
-		expires, n := binary.Uvarint(b)
-		if n != varintLen(expires) || expires > math.MaxInt64 {
-			return nil, frame.ErrMalformed
-		}
-		if e := (entry{key, int64(expires), b}); e.live(now) {
-			entries = append(entries, e)
-		}
-	}
-	return entries, nil
-}
-
-// pack is the reverse of parseEntries.
-func pack(entries []entry) []byte {
-	changes := make([]frame.Change, 0, 8)
-	for _, e := range entries {
-		changes = append(changes, frame.Change{Key: e.key, Value: e.stored})
-	}
-	return frame.Apply(nil, changes)
-}
-
-// packedLen is what pack makes of one entry.
-func (e *entry) packedLen() int {
-	return varintLen(uint64(len(e.key))) + len(e.key) + varintLen(uint64(len(e.stored))) + len(e.stored)
-}
-
-// sizeWith returns the size of the cookie, its name included, once next is in the jar.
-func (j *Jar) sizeWith(next []entry) int {
-	n := 1
-	for i := range j.entries {
-		n += j.entries[i].packedLen()
-	}
-	for i := range next {
-		n += next[i].packedLen()
-		if at, ok := j.find(next[i].key); ok {
-			n -= j.entries[at].packedLen()
-		}
-	}
-	return len(j.spec.Name()) + len(version) + idLen + 1 + sealedLen(1+n)
-}
-
-func (j *Jar) dropDead(now time.Time) {
-	j.entries = slices.DeleteFunc(j.entries, func(e entry) bool { return !e.live(now) })
-}
-
-func varintLen(v uint64) int {
-	n := 1
-	for ; v >= 0x80; v >>= 7 {
-		n++
-	}
-	return n
-}
-
-// find returns where key is, or belongs. There are few, and so they are looked at in turn.
-func (j *Jar) find(key string) (at int, found bool) {
-	for i := range j.entries {
-		if j.entries[i].key >= key {
-			return i, j.entries[i].key == key
-		}
-	}
-	return len(j.entries), false
-}
-
 func (j *Jar) lookup(key string) ([]byte, bool) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.open()
-	i, ok := j.find(key)
-	if !ok || !j.entries[i].live(time.Now()) {
+	e := j.entries.find(key)
+	if e == nil || !e.live(time.Now().Unix()) {
 		return nil, false
 	}
-	return j.entries[i].value(), true // never modified, so it may leave the lock
+	return e.value(), true // never modified, so it may leave the lock
 }
 
 // SetFor sets several values, made by Key.Value, that expire together after d, rounded up to a second:
@@ -170,16 +87,14 @@ func (j *Jar) SetFor(d time.Duration, values ...Value) error {
 	if err != nil {
 		return err
 	}
-	next := make([]entry, 0, len(values))
+	next := make(entries, 0, len(values))
 	for _, v := range values {
 		if v.err != nil {
 			return v.err
 		}
-		// Of two values of one key the later one counts.
-		next = slices.DeleteFunc(next, func(e entry) bool { return e.key == v.key })
-		next = append(next, entry{v.key, expires, append(binary.AppendUvarint(nil, uint64(expires)), v.encoded...)})
+		next.put(entry{v.key, expires, append(binary.AppendUvarint(nil, uint64(expires)), v.encoded...)})
 	}
-	return j.set(now, next)
+	return j.set(now.Unix(), next)
 }
 
 // end is when a value ends that is set now.
@@ -191,26 +106,19 @@ func end(now time.Time, d time.Duration) (expires int64, err error) {
 }
 
 // set puts next, of which no two have the same key, into the jar: all or none.
-func (j *Jar) set(now time.Time, next []entry) error {
+func (j *Jar) set(now int64, next entries) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	if j.sent {
 		return ErrSent
 	}
 	j.open()
-	j.dropDead(now)
-	if j.sizeWith(next) > cookieheader.MaxBytes {
+	j.entries.drop(now)
+	if len(j.spec.Name())+len(version)+idLen+1+sealedLen(1+j.entries.sizeWith(next)) > cookieheader.MaxBytes {
 		return ErrTooLarge
 	}
-	if j.entries == nil {
-		j.entries = make([]entry, 0, max(4, len(next)))
-	}
 	for _, e := range next {
-		if i, ok := j.find(e.key); ok {
-			j.entries[i] = e
-		} else {
-			j.entries = slices.Insert(j.entries, i, e)
-		}
+		j.entries.put(e)
 	}
 	j.changed = j.changed || len(next) > 0
 	return nil
@@ -220,14 +128,14 @@ func (j *Jar) remove(key string) (was bool, err error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.open()
-	i, ok := j.find(key)
-	if !ok || !j.entries[i].live(time.Now()) {
+	e := j.entries.find(key)
+	if e == nil || !e.live(time.Now().Unix()) {
 		return false, nil
 	}
 	if j.sent {
 		return true, ErrSent
 	}
-	j.entries = slices.Delete(j.entries, i, i+1)
+	j.entries.remove(key)
 	j.changed = true
 	return true, nil
 }
@@ -254,12 +162,13 @@ func (j *Jar) Keys() []string {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.open()
-	now := time.Now()
+	now := time.Now().Unix()
 	keys := make([]string, 0, len(j.entries))
 	for i := range j.entries {
 		if j.entries[i].live(now) {
 			keys = append(keys, j.entries[i].key)
 		}
 	}
+	slices.Sort(keys)
 	return keys
 }

@@ -2,6 +2,7 @@ package cookie
 
 import (
 	"encoding/binary"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net/http"
@@ -342,12 +343,57 @@ func TestSizeIsExact(t *testing.T) {
 			if err := j.SetFor(DefaultLifetime, more...); err != nil {
 				t.Fatal(err)
 			}
-			reckoned = j.sizeWith(j.entries[:1]) // over itself
+			reckoned = len(s.Name()) + 12 + sealedLen(1+j.entries.sizeWith(j.entries[:1])) // over itself
 		})
 		if got := len(s.Name()) + len(value); got != reckoned {
 			t.Errorf("%d: %d bytes, reckoned with %d", n, got, reckoned)
 		}
 	}
+}
+
+// Frozen: how values lie in a jar. What one version has packed every later one reads.
+func TestFrozenJar(t *testing.T) {
+	const packed = "01" + // format
+		"03" + "616765" + "07" + "80a7b98007" + "182a" + // age: 42 until the year 2029
+		"04" + "6e616d65" + "09" + "80a7b98007" + "63426f62" // name: "Bob"
+	b, err := hex.DecodeString(packed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	read, err := parseEntries(b, 1795264873)
+	if err != nil || len(read) != 2 || read[0].expires != 1879987072 {
+		t.Fatalf("%+v, %v", read, err)
+	}
+	slices.Reverse(read) // they are sorted as they are packed
+	if got := hex.EncodeToString(read.pack()); got != packed {
+		t.Errorf("packed as %s", got)
+	}
+	for name, text := range map[string]string{
+		"no expiry":          "01" + "03" + "616765" + "00",
+		"long expiry":        "01" + "03" + "616765" + "08" + "80a7b9808700" + "182a",
+		"expiry over int64":  "01" + "03" + "616765" + "0b" + "ffffffffffffffffff01" + "00",
+		"descending":         "01" + "0162" + "02" + "0500" + "0161" + "02" + "0500",
+		"another format":     "02",
+		"nothing":            "",
+		"key without value":  "01" + "03" + "616765",
+		"two under one name": "01" + "0161" + "02" + "0500" + "0161" + "02" + "0500",
+	} {
+		b, err := hex.DecodeString(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := parseEntries(b, 0); err == nil {
+			t.Errorf("%s accepted", name)
+		}
+	}
+	synctest.Test(t, func(t *testing.T) { // begins in 2000
+		s := specOf(t, ringOf(t, masterA, "bell"))
+		sealed, _ := s.sealer.Seal(b)
+		visit(t, s, sealed, func(j *Jar) {
+			wants(t, j, age, 42, true)
+			wants(t, j, nick, "Bob", true)
+		})
+	})
 }
 
 // C7: two cookies of one name are none, and the trace says so.
@@ -593,17 +639,17 @@ func TestJarConcurrent(t *testing.T) {
 // FuzzJar: what a jar's sealed bytes may be, they never panic, and what is read packs to what reads the same.
 func FuzzJar(f *testing.F) {
 	stored := binary.AppendUvarint(nil, 1<<40)
-	f.Add(pack([]entry{{"a", 1 << 40, append(stored, 1)}, {"b", 1 << 40, append(stored[:len(stored):len(stored)], 0x61, 'x')}}))
+	f.Add((entries{{"a", 1 << 40, append(stored, 1)}, {"b", 1 << 40, append(stored[:len(stored):len(stored)], 0x61, 'x')}}).pack())
 	f.Add([]byte{1, 0, 0})
-	now := time.Unix(1795264873, 0)
+	const now = 1795264873
 	f.Fuzz(func(t *testing.T, b []byte) {
-		entries, err := parseEntries(b, now)
+		read, err := parseEntries(b, now)
 		if err != nil {
 			return
 		}
-		again, err := parseEntries(pack(entries), now)
-		if err != nil || !reflect.DeepEqual(again, entries) && len(entries) > 0 {
-			t.Fatalf("%v became %v (%v)", entries, again, err)
+		again, err := parseEntries(read.pack(), now)
+		if err != nil || !reflect.DeepEqual(again, read) {
+			t.Fatalf("%v became %v (%v)", read, again, err)
 		}
 	})
 }

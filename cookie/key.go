@@ -80,7 +80,7 @@ func (k Key[T]) SetFor(j *Jar, d time.Duration, v T) error {
 	if err != nil {
 		return err
 	}
-	return j.set(now, []entry{{k.name, expires, stored}})
+	return j.set(now.Unix(), entries{{k.name, expires, stored}})
 }
 
 // append appends the encoding of v to b.

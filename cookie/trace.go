@@ -1,8 +1,8 @@
 package cookie
 
 // Trace is told what happens to cookies, as net/http/httptrace does it: nil costs nothing, and so does each
-// func that is nil. The funcs run on the request's goroutine, so they return soon and are safe for concurrent
-// use. They are told names, ids and counts, never a value. Who can send a request can cause all but the
+// func that is nil. The funcs run on the request's goroutine, so they return soon, are safe for concurrent
+// use, and leave the request's jars alone. They are told names, ids and counts, never a value. Who can send a request can cause all but the
 // last of these events: count them, and log a sample.
 type Trace struct {
 	// Opened: a cookie came and was opened, or was not.
