@@ -27,7 +27,7 @@ const (
 func faster(who, than string, least, aim float64) bar {
 	return func(r *result) verdict {
 		v := verdict{what: fmt.Sprintf("%s, %s: faster than %s", r.row.name, who, than), asked: fmt.Sprintf("≥ %g ×", least)}
-		return v.judge(r, who, than, least, aim, func(w, t float64) float64 { return t / w }, func(a, b float64) bool { return a >= b })
+		return v.judge(r, who, than, least, aim, func(w, t *figures, m mode) float64 { return t.times(w, m) }, func(a, b float64) bool { return a >= b })
 	}
 }
 
@@ -35,11 +35,11 @@ func faster(who, than string, least, aim float64) bar {
 func within(who, floor string, most, aim float64) bar {
 	return func(r *result) verdict {
 		v := verdict{what: fmt.Sprintf("%s, %s: beside the floor", r.row.name, who), asked: fmt.Sprintf("≤ %g ×", most)}
-		return v.judge(r, who, floor, most, aim, func(w, f float64) float64 { return w / f }, func(a, b float64) bool { return a <= b })
+		return v.judge(r, who, floor, most, aim, func(w, f *figures, m mode) float64 { return w.times(f, m) }, func(a, b float64) bool { return a <= b })
 	}
 }
 
-func (v verdict) judge(r *result, who, other string, want, aim float64, ratio func(who, other float64) float64, good func(got, want float64) bool) verdict {
+func (v verdict) judge(r *result, who, other string, want, aim float64, ratio func(who, other *figures, m mode) float64, good func(got, want float64) bool) verdict {
 	w, o := r.figures[who], r.figures[other]
 	if w == nil || o == nil {
 		v.mark, v.got = notRun, "–"
@@ -51,10 +51,10 @@ func (v verdict) judge(r *result, who, other string, want, aim float64, ratio fu
 		v.asked += fmt.Sprintf(" (aim %g)", aim)
 	}
 	for m := range modes {
-		if w.ns[m] == 0 {
+		if len(w.rounds[m]) == 0 {
 			continue
 		}
-		got := ratio(w.ns[m], o.ns[m])
+		got := ratio(w, o, m)
 		if v.got != "" {
 			v.got += " · "
 		}

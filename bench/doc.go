@@ -5,13 +5,16 @@
 //	go run . -only 'read one' -who Hardy -cpuprofile cpu.out
 //
 // A row is one task and the contestants that do it. All contestants of a row are set up together; then
-// come six rounds, each of which times every contestant alone and on all cores, in an order that turns
-// round by round; what is reported is the median. Absolute figures differ between machines and between
-// runs; ratios within a row are what the bars speak of.
+// come six rounds, in each of which they take turns, alone and on all cores; what is reported is the
+// median. A bar speaks of the median of the rounds' ratios: absolute figures differ between machines and
+// between minutes.
 //
 // Requests go through the http.Handler with a ResponseWriter that keeps a header map and adds up bytes.
 // Every contestant gets the same *http.Request, reset for each request, and each visitor is a small
 // browser: it sends back the cookie that the last answer set. Each goroutine has visitors of its own.
+//
+// 64 MB lie on the heap beside (-ballast), as other things do in a server. Without them the garbage
+// collector would run after every 4 MB, and its fixed costs would be most of what is timed.
 //
 // To add a row, write a func that returns it and name it in rows (main.go). A contestant that can't run
 // here, for lack of a server say, returns an error that matches errSkip: the row says NOT RUN.

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"regexp"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"time"
 )
@@ -17,14 +19,16 @@ func rows() []row {
 const millionName = "1 M sessions"
 
 func main() {
-	c := &config{workers: runtime.GOMAXPROCS(0), rounds: 6, few: 1000, many: 40_000, million: 1_000_000}
+	c := &config{workers: runtime.GOMAXPROCS(0), rounds: 6, few: 1000, many: 40_000, million: 1_000_000, ballast: 64}
 	flag.DurationVar(&c.span, "span", 100*time.Millisecond, "length of one timing")
 	flag.IntVar(&c.rounds, "rounds", c.rounds, "rounds")
+	flag.IntVar(&c.ballast, "ballast", c.ballast, "MB of live heap beside the sessions")
 	only := flag.String("only", "", "`regexp` of the rows to run")
 	who := flag.String("who", "", "`regexp` of the contestants to run")
 	results := flag.String("results", "", "`file` to keep the report in")
 	strict := flag.Bool("strict", false, "fail where a bar is not met")
 	flag.StringVar(&c.profile, "cpuprofile", "", "`file` for a CPU profile of the rounds of the last row that runs")
+	memprofile := flag.String("memprofile", "", "`file` for a profile of all allocations, setting up included (GODEBUG=memprofilerate=1 for each of them)")
 	flag.Parse()
 
 	r, err := run(c, rows(), regexp.MustCompile(*only), regexp.MustCompile(*who))
@@ -33,6 +37,9 @@ func main() {
 		if *results != "" {
 			err = r.keep(*results)
 		}
+	}
+	if err == nil && *memprofile != "" {
+		err = writeAllocations(*memprofile)
 	}
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
@@ -43,9 +50,19 @@ func main() {
 	}
 }
 
+func writeAllocations(path string) error {
+	f, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(pprof.Lookup("allocs").WriteTo(f, 0), f.Close())
+}
+
 func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 	start := time.Now()
 	r := &report{config: c}
+	ballast := make([]byte, c.ballast<<20)
+	defer runtime.KeepAlive(ballast)
 	for i := range rows {
 		row := &rows[i]
 		if !only.MatchString(row.name) {

@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"time"
 )
@@ -22,10 +23,10 @@ type report struct {
 
 func (r *report) write(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s/%s, %d × %s; %s.\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), processor(), versions())
-	fmt.Fprintf(w, "%s, %v; medians of %d rounds of %v each.\n", time.Now().UTC().Format("2 January 2006"), r.took.Round(time.Second), r.config.rounds, r.config.span)
+	fmt.Fprintf(w, "%s, took %v; medians of %d rounds of %v each.\n", time.Now().UTC().Format("2 January 2006"), r.took.Round(time.Second), r.config.rounds, r.config.span)
 	if len(r.results) > 0 {
 		fmt.Fprintf(w, "Few sessions are %d, many %d; parallel is %d goroutines, each with sessions of its own.\n\n", r.config.few, r.config.many, r.config.workers)
-		fmt.Fprintln(w, "| | | serial µs (low–high) | parallel µs (low–high) | allocations | bytes | × the first, serial · parallel |\n|---|---|---|---|---|---|---|")
+		fmt.Fprintln(w, "| | | serial µs (low–high) | parallel µs (low–high) | allocations | bytes | beside the first, serial · parallel |\n|---|---|---|---|---|---|---|")
 		for _, res := range r.results {
 			r.writeRow(w, res)
 		}
@@ -64,7 +65,7 @@ func (r *report) writeRow(w io.Writer, res *result) {
 		} else {
 			for m := range modes {
 				if f.ns[m] > 0 {
-					ratio += " · " + times(first.ns[m]/f.ns[m])
+					ratio += " · " + beside(f.times(first, m))
 				}
 			}
 		}
@@ -73,19 +74,19 @@ func (r *report) writeRow(w io.Writer, res *result) {
 	}
 }
 
-// times says how many times as fast, or as slow.
-func times(ratio float64) string {
+// beside says how many times as slow, or as fast.
+func beside(ratio float64) string {
 	if ratio >= 1 {
-		return fmt.Sprintf("%.1f faster", ratio)
+		return fmt.Sprintf("%.1f slower", ratio)
 	}
-	return fmt.Sprintf("%.1f slower", 1/ratio)
+	return fmt.Sprintf("%.1f faster", 1/ratio)
 }
 
 func (f *figures) span(m mode) string {
 	if f.ns[m] == 0 {
 		return "–"
 	}
-	return fmt.Sprintf("%.2f (%.2f–%.2f)", f.ns[m]/1e3, f.low[m]/1e3, f.high[m]/1e3)
+	return fmt.Sprintf("%.2f (%.2f–%.2f)", f.ns[m]/1e3, slices.Min(f.rounds[m])/1e3, slices.Max(f.rounds[m])/1e3)
 }
 
 // versions names the peers as they were built in.

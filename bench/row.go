@@ -51,11 +51,10 @@ func (m mode) String() string { return [...]string{"serial", "parallel"}[m] }
 
 // figures are what was measured of one entry.
 type figures struct {
-	ns     [modes]float64 // a task, wall time, median of the rounds; parallel: of all workers together
-	low    [modes]float64 // fastest and
-	high   [modes]float64 // slowest round
-	allocs float64        // a task
-	bytes  float64        // allocated, a task
+	rounds [modes][]float64 // ns a task, wall time, of each round; parallel: of all workers together
+	ns     [modes]float64   // their median
+	allocs float64          // a task
+	bytes  float64          // allocated, a task
 	size   int
 }
 
@@ -63,10 +62,11 @@ type figures struct {
 type config struct {
 	workers int
 	rounds  int
-	span    time.Duration // of one timing
+	span    time.Duration // of one contestant in one mode in one round
 	few     int           // sessions of rows where Hardy's cache holds all of them
 	many    int           // sessions of rows where it holds none of those that come next
 	million int
+	ballast int    // MB of live heap beside the sessions, as a server has: see the package comment
 	profile string // file for a CPU profile of the rounds; of several rows the last one's stays
 }
 
@@ -109,42 +109,58 @@ func (r *row) measure(c *config) (*result, error) {
 		}
 	}
 	for range c.rounds {
-		for _, t := range timings {
-			for m := serial; m <= last; m++ {
-				runtime.GC() // nobody pays for what the one before has left
-				t.time(c, m)
+		for m := serial; m <= last; m++ {
+			runtime.GC()
+			for range slicesOfRound {
+				for _, t := range timings {
+					t.time(c, m)
+				}
+				slices.Reverse(timings)
+			}
+			for _, t := range timings {
+				t.close(m)
 			}
 		}
-		slices.Reverse(timings)
 	}
 	pprof.StopCPUProfile()
 	for _, t := range timings {
 		if err := t.job.check(); err != nil {
 			return nil, fmt.Errorf("%s, %s: the work was not done: %w", r.name, t.name, err)
 		}
-		res.figures[t.name] = t.figures()
+		if s, ok := t.job.(sized); ok {
+			t.size = s.size()
+		}
+		res.figures[t.name] = &t.figures
 	}
 	return res, nil
 }
 
+// slicesOfRound is how often the contestants take turns in one round: what else this machine does meanwhile
+// falls on all of them.
+const slicesOfRound = 5
+
 // timing collects the rounds of one entry.
 type timing struct {
-	name   string
-	job    job
-	n      [modes]int // tasks of one timing
-	ns     [modes][]float64
-	allocs []float64
-	bytes  []float64
+	name string
+	job  job
+	n    [modes]int // tasks of one slice
+
+	took   time.Duration // in this round, so far
+	tasks  int
+	memory runtime.MemStats // Mallocs and TotalAlloc: of this round, so far
+
+	figures
 }
 
-// calibrate finds how many tasks fill the span, and warms everything up.
+// calibrate finds how many tasks fill a slice, and warms everything up.
 func (t *timing) calibrate(c *config, last mode) {
+	slice := c.span / slicesOfRound
 	for m := serial; m <= last; m++ {
 		n := 16
 		for {
 			took := t.run(c, m, n)
-			if took >= c.span/4 || n >= 1<<30 {
-				t.n[m] = max(1, int(float64(n)*float64(c.span)/float64(max(took, 1))))
+			if took >= slice/2 || n >= 1<<30 {
+				t.n[m] = max(1, int(float64(n)*float64(slice)/float64(max(took, 1))))
 				break
 			}
 			n *= 2
@@ -152,17 +168,27 @@ func (t *timing) calibrate(c *config, last mode) {
 	}
 }
 
+// time times one slice.
 func (t *timing) time(c *config, m mode) {
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
 	took := t.run(c, m, t.n[m])
 	runtime.ReadMemStats(&after)
-	n := float64(t.n[m])
-	t.ns[m] = append(t.ns[m], float64(took)/n)
+	t.took += took
+	t.tasks += t.n[m]
+	t.memory.Mallocs += after.Mallocs - before.Mallocs
+	t.memory.TotalAlloc += after.TotalAlloc - before.TotalAlloc
+}
+
+// close ends a round.
+func (t *timing) close(m mode) {
+	n := float64(t.tasks)
+	t.rounds[m] = append(t.rounds[m], float64(t.took)/n)
+	t.ns[m] = median(t.rounds[m])
 	if m == serial {
-		t.allocs = append(t.allocs, float64(after.Mallocs-before.Mallocs)/n)
-		t.bytes = append(t.bytes, float64(after.TotalAlloc-before.TotalAlloc)/n)
+		t.allocs, t.bytes = float64(t.memory.Mallocs)/n, float64(t.memory.TotalAlloc)/n
 	}
+	t.took, t.tasks, t.memory = 0, 0, runtime.MemStats{}
 }
 
 // turns is how many tasks a lone caller does as one worker before it goes on as the next: all workers'
@@ -188,17 +214,14 @@ func (t *timing) run(c *config, m mode, n int) time.Duration {
 	return time.Since(start)
 }
 
-func (t *timing) figures() *figures {
-	f := &figures{allocs: median(t.allocs), bytes: median(t.bytes)}
-	for m := range modes {
-		if len(t.ns[m]) > 0 {
-			f.ns[m], f.low[m], f.high[m] = median(t.ns[m]), slices.Min(t.ns[m]), slices.Max(t.ns[m])
-		}
+// times returns how many times as long as other's a task took, in each mode: the median of the rounds' ratios.
+// Two timings of one round meet the same weather.
+func (f *figures) times(other *figures, m mode) float64 {
+	ratios := make([]float64, len(f.rounds[m]))
+	for i := range ratios {
+		ratios[i] = f.rounds[m][i] / other.rounds[m][i]
 	}
-	if s, ok := t.job.(sized); ok {
-		f.size = s.size()
-	}
-	return f
+	return median(ratios)
 }
 
 // median of an even number is the mean of the two in the middle.
