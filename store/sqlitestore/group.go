@@ -1,0 +1,214 @@
+package sqlitestore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+)
+
+// groupSize bounds a transaction, and so how long the first of a crowd waits.
+const groupSize = 256
+
+// op is a write that waits for its turn.
+type op struct {
+	ctx  context.Context
+	run  func(*writer) error // runs in a transaction; again in another one where that fails. Contract answers change nothing
+	err  error               // once done is closed
+	done chan struct{}
+}
+
+// queue holds the writes that wait. Whoever adds the first one starts a leader, which goes when nothing is
+// left: an idle Store has no goroutine, and a caller can leave at its deadline although the disk hangs.
+type queue struct {
+	mu      sync.Mutex
+	waiting []*op
+	leading bool
+	drained *sync.Cond    // leading has become false
+	closed  chan struct{} // no more is accepted
+}
+
+func (q *queue) isClosed() bool {
+	select {
+	case <-q.closed:
+		return true
+	default:
+		return false
+	}
+}
+
+// close accepts no more and waits until the leader has gone. It says whether this was the first one.
+func (q *queue) close() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	first := !q.isClosed()
+	if first {
+		close(q.closed)
+	}
+	for q.leading {
+		q.drained.Wait()
+	}
+	return first
+}
+
+// withdraw takes back an op that no group has taken yet.
+func (q *queue) withdraw(o *op) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	i := slices.Index(q.waiting, o)
+	if i >= 0 {
+		q.waiting = slices.Delete(q.waiting, i, i+1)
+	}
+	return i >= 0
+}
+
+func (q *queue) empty() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.waiting) == 0
+}
+
+// take returns what waits now.
+func (q *queue) take() []*op {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	n := min(len(q.waiting), groupSize)
+	group := slices.Clone(q.waiting[:n])
+	q.waiting = slices.Delete(q.waiting, 0, n)
+	return group
+}
+
+// write has run done by the leader and waits for it to be on the disk, or for ctx.
+func (s *Store) write(ctx context.Context, run func(*writer) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	o := &op{ctx: ctx, run: run, done: make(chan struct{})}
+	q := &s.queue
+	q.mu.Lock()
+	if q.isClosed() {
+		q.mu.Unlock()
+		return s.errClosed()
+	}
+	q.waiting = append(q.waiting, o)
+	if !q.leading {
+		q.leading = true
+		go s.lead()
+	}
+	q.mu.Unlock()
+	select {
+	case <-o.done:
+		return s.explain(o.err)
+	case <-ctx.Done():
+	}
+	if !q.withdraw(o) {
+		select {
+		case <-o.done:
+			return s.explain(o.err)
+		default:
+			return fmt.Errorf("sqlitestore: %s: still being written (a slow disk?), it may come to be stored: %w", s.name, ctx.Err())
+		}
+	}
+	return fmt.Errorf("sqlitestore: %s: another write or process was in the way, nothing was stored: %w", s.name, ctx.Err())
+}
+
+// lead runs groups until nothing waits.
+func (s *Store) lead() {
+	q := &s.queue
+	for {
+		q.mu.Lock()
+		if len(q.waiting) == 0 {
+			q.leading = false
+			q.drained.Broadcast()
+			q.mu.Unlock()
+			return
+		}
+		q.mu.Unlock()
+		switch err := s.begin(q.empty); {
+		case err == errGivenUp:
+		case err != nil:
+			finish(q.take(), err)
+		default:
+			// Only now: who came while the lock was another's comes along.
+			if group := q.take(); s.together(group, true) != nil {
+				s.oneByOne(group)
+			}
+		}
+	}
+}
+
+// together runs a group in the transaction that has begun. Where one of it fails for a fault of the
+// engine, none of it has happened, and nobody has been told anything.
+func (s *Store) together(group []*op, sweep bool) error {
+	w := s.writer
+	w.ended = false
+	for _, o := range group {
+		if o.err = o.ctx.Err(); o.err != nil {
+			continue
+		}
+		if o.err = o.run(w); !answer(o.err) {
+			s.rollback()
+			return o.err
+		}
+	}
+	var err error
+	if sweep {
+		err = w.sweepInPassing()
+	}
+	if err == nil {
+		err = w.exec("COMMIT")
+	}
+	if err != nil {
+		s.rollback()
+		return err
+	}
+	for _, o := range group {
+		close(o.done)
+	}
+	if w.ended {
+		s.news.ring()
+	}
+	return nil
+}
+
+// oneByOne gives each op of a failed group a transaction of its own, so that what does not fit on the disk
+// does not fail what does.
+func (s *Store) oneByOne(group []*op) {
+	for _, o := range group {
+		alone := []*op{o}
+		err := s.begin(func() bool { return o.ctx.Err() != nil })
+		if err == nil {
+			err = s.together(alone, false)
+		}
+		if err != nil {
+			finish(alone, err)
+		}
+	}
+}
+
+func finish(group []*op, err error) {
+	for _, o := range group {
+		if o.err = o.ctx.Err(); o.err == nil {
+			o.err = err
+		}
+		close(o.done)
+	}
+}
+
+var errGivenUp = errors.New("sqlitestore: nobody waits for the lock any more")
+
+// begin takes the file's write lock. It goes on trying until nobody waits for it.
+func (s *Store) begin(givenUp func() bool) error {
+	for start, try := time.Now(), 0; ; try++ {
+		err := s.tryBegin()
+		if !locked(err) || time.Since(start) > lockPatience {
+			return err
+		}
+		if givenUp() {
+			return errGivenUp
+		}
+		pause(context.Background(), try)
+	}
+}

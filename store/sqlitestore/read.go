@@ -1,0 +1,107 @@
+package sqlitestore
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"example.com/hardy/session"
+)
+
+const (
+	loadSQL  = "SELECT " + fields + ", data FROM hardy_sessions WHERE id = ?"
+	listSQL  = "SELECT " + fields + ", NULL, id FROM hardy_sessions WHERE user = ? AND user <> '' AND ended = ''"
+	scanSQL  = "SELECT " + fields + ", data, id, n FROM hardy_sessions WHERE n > ? ORDER BY n LIMIT ?"
+	countSQL = "SELECT count(*) FROM hardy_sessions"
+)
+
+// Load implements session.Store. It asks the file each time.
+func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
+	k, ok := key(id)
+	if !ok {
+		return session.Record{}, session.ErrNotFound
+	}
+	var w row
+	err := s.patiently(ctx, func() error {
+		w = row{}
+		err := s.load.QueryRowContext(ctx, k).Scan(w.fields()[:15]...)
+		if errors.Is(err, sql.ErrNoRows) {
+			err = session.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return session.Record{}, err
+	}
+	return w.record(id), nil
+}
+
+// List implements session.Store. It shows the user's records as of one moment.
+func (s *Store) List(ctx context.Context, user string) (list []session.Record, err error) {
+	if user == "" {
+		return nil, ctx.Err()
+	}
+	err = s.patiently(ctx, func() error {
+		rows, err := s.list.QueryContext(ctx, user)
+		if err != nil {
+			return err
+		}
+		list, _, err = records(rows, nil)
+		return err
+	})
+	return list, err
+}
+
+// Scan implements session.Scanner, in the order in which the records came. A cursor is good for ever.
+func (s *Store) Scan(ctx context.Context, cursor string, limit int) (page []session.Record, next string, err error) {
+	after := int64(-1 << 63)
+	if cursor != "" {
+		if after, err = strconv.ParseInt(cursor, 10, 64); err != nil {
+			return nil, "", fmt.Errorf("sqlitestore: the cursor %q is none of this store's; begin with an empty one", cursor)
+		}
+	}
+	limit = max(limit, 1)
+	err = s.patiently(ctx, func() error {
+		rows, err := s.scan.QueryContext(ctx, after, limit)
+		if err != nil {
+			return err
+		}
+		page, after, err = records(rows, &after)
+		return err
+	})
+	if err != nil {
+		return nil, "", err
+	}
+	if len(page) == limit {
+		next = strconv.FormatInt(after, 10)
+	}
+	return page, next, nil
+}
+
+// records reads all rows. Where place is not nil they have one, and the last one's is returned.
+func records(rows *sql.Rows, place *int64) (all []session.Record, last int64, err error) {
+	defer rows.Close()
+	if place != nil {
+		last = *place
+	}
+	for rows.Next() {
+		var w row
+		into := w.fields()
+		if place != nil {
+			into = append(into, &last)
+		}
+		if err := rows.Scan(into...); err != nil {
+			return nil, 0, err
+		}
+		all = append(all, w.record(idOf(w.key)))
+	}
+	return all, last, rows.Err()
+}
+
+// Count implements session.Scanner. It is exact, and takes about 15 ms for each million records.
+func (s *Store) Count(ctx context.Context) (n int, err error) {
+	err = s.patiently(ctx, func() error { return s.count.QueryRowContext(ctx).Scan(&n) })
+	return n, err
+}
