@@ -48,12 +48,12 @@ func (j *Jar) Commit(h http.Header) error {
 		h["Set-Cookie"] = append(h["Set-Cookie"], line.Delete())
 		return nil
 	}
-	value, err := j.spec.sealer.Seal(j.entries.pack())
+	prefix, body, err := j.spec.sealer.sealPlain(j.entries.pack())
 	if err != nil {
 		return err
 	}
 	// Only the second that a lifetime was rounded up by could exceed it.
 	maxAge := min(latest-now, int64(MaxLifetime/time.Second))
-	h["Set-Cookie"] = append(h["Set-Cookie"], line.Set(value, int(maxAge)))
+	h["Set-Cookie"] = append(h["Set-Cookie"], line.SetParts(prefix, body, int(maxAge)))
 	return nil
 }

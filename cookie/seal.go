@@ -99,6 +99,12 @@ const (
 // key is in the ring.
 func (s *Sealer) Seal(plain []byte) (string, error) {
 	// securecookie encrypts in place: this is a copy.
+	prefix, body, err := s.sealPlain(plain)
+	return prefix + body, err
+}
+
+// sealPlain returns the value in two parts, as who puts more around it needs it.
+func (s *Sealer) sealPlain(plain []byte) (prefix, body string, err error) {
 	return s.seal(append(append(make([]byte, 0, 1+len(plain)), formPlain), plain...))
 }
 
@@ -107,21 +113,22 @@ func (s *Sealer) SealUntil(plain []byte, expires time.Time) (string, error) {
 	b := append(make([]byte, 0, 17+len(plain)), formDated)
 	b = binary.BigEndian.AppendUint64(b, uint64(time.Now().Unix()))
 	b = binary.BigEndian.AppendUint64(b, uint64(ceilUnix(expires)))
-	return s.seal(append(b, plain...))
+	prefix, body, err := s.seal(append(b, plain...))
+	return prefix + body, err
 }
 
 func ceilUnix(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }
 
-func (s *Sealer) seal(b []byte) (string, error) {
+func (s *Sealer) seal(b []byte) (prefix, body string, err error) {
 	c := s.current().primary
 	if len(s.name)+len(c.prefix)+sealedLen(len(b)) > cookieheader.MaxBytes {
-		return "", ErrTooLarge
+		return "", "", ErrTooLarge
 	}
-	value, err := c.Encode(c.bound, b)
+	body, err = c.Encode(c.bound, b)
 	if err != nil {
-		return "", fmt.Errorf("cookie: sealing %s: %w", s.name, err)
+		return "", "", fmt.Errorf("cookie: sealing %s: %w", s.name, err)
 	}
-	return c.prefix + value, nil
+	return c.prefix, body, nil
 }
 
 // Opened is what was in a cookie. It prints as [redacted].

@@ -200,7 +200,8 @@ func TestA14SealUntil(t *testing.T) {
 	for i, d := range []time.Duration{30 * time.Second, 2 * time.Minute} {
 		b := append(make([]byte, 0, 17), formDated)
 		b = append64(append64(b, time.Now().Add(d).Unix()), time.Now().Add(time.Hour).Unix())
-		ahead[i], _ = s.seal(append(b, 'x'))
+		prefix, body, _ := s.seal(append(b, 'x'))
+		ahead[i] = prefix + body
 	}
 	if _, outcome := s.Open(ahead[0]); outcome != OK {
 		t.Errorf("issued in 30 s: %v", outcome)

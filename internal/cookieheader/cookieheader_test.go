@@ -83,7 +83,7 @@ func TestTemplate(t *testing.T) {
 		for _, maxAge := range []int{0, 1, 34560000, -1} {
 			want := &http.Cookie{Name: a.Name, Value: "v1.x_-=", Path: "/", Domain: a.Domain, MaxAge: maxAge,
 				Secure: a.Secure, HttpOnly: true, SameSite: max(a.SameSite, http.SameSiteLaxMode)}
-			got := tmpl.Set("v1.x_-=", maxAge)
+			got := tmpl.SetParts("v1.", "x_-=", maxAge)
 			if maxAge < 0 {
 				want.Value = ""
 				got = tmpl.Delete()

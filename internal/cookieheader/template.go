@@ -51,12 +51,15 @@ func New(a Attributes) (*Template, error) {
 
 // Set returns the line that stores value, for maxAge seconds, or with 0 until the browser closes. The value is in
 // the alphabet of this package: nothing is escaped.
-func (t *Template) Set(value string, maxAge int) string {
+func (t *Template) Set(value string, maxAge int) string { return t.SetParts("", value, maxAge) }
+
+// SetParts is Set for a value in two parts: it spares the caller a copy.
+func (t *Template) SetParts(value, rest string, maxAge int) string {
 	if maxAge <= 0 {
-		return t.name + "=" + value + "; Path=/" + t.tail
+		return t.name + "=" + value + rest + "; Path=/" + t.tail
 	}
 	var digits [20]byte
-	return t.name + "=" + value + "; Path=/; Max-Age=" + string(strconv.AppendInt(digits[:0], int64(maxAge), 10)) + t.tail
+	return t.name + "=" + value + rest + "; Path=/; Max-Age=" + string(strconv.AppendInt(digits[:0], int64(maxAge), 10)) + t.tail
 }
 
 // Delete returns the line that removes the cookie: a browser asks for the same attributes.
