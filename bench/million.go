@@ -143,7 +143,7 @@ func hardyMillion(c *config) (crowd, error) {
 		if err := m.Commit(ctx, s); err != nil {
 			return nil, err
 		}
-		t, _ := s.Handover()
+		t := s.Token()
 		return t, nil
 	}
 	result := crowd{name: "Hardy"}

@@ -120,6 +120,7 @@ type exchange struct {
 	r        *http.Request
 	s        *session.Session
 	fields   fields
+	delivery session.Delivery
 	stale    bool
 	returned bool
 }
@@ -130,12 +131,11 @@ func (x *exchange) deliver(h http.Header) error {
 	if err != nil {
 		return err
 	}
-	x.h.manager.Sent(x.s)
 	wrote, err := x.handOver(h)
 	if err != nil {
 		return err
 	}
-	if wrote || x.s.Used() {
+	if wrote || x.delivery.Used {
 		x.fields.private(h, x.h.carrier.Vary(), wrote)
 	}
 	return nil
@@ -144,12 +144,13 @@ func (x *exchange) deliver(h http.Header) error {
 // handOver writes the token where this request gave cause, or where its own write has just renewed the
 // record and the token lies sealed under a retired key.
 func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
-	t, due := x.s.Handover()
+	x.delivery = x.h.manager.Sent(x.s)
+	d := &x.delivery
 	switch {
-	case due && t == nil:
+	case d.Due && d.Token == nil:
 		x.h.carrier.Clear(h, x.r)
-	case due, x.stale && x.s.Stored():
-		err = x.h.carrier.Write(h, x.r, t, x.s.MaxAge())
+	case d.Due, x.stale && d.Stored:
+		err = x.h.carrier.Write(h, x.r, d.Token, x.s.MaxAge())
 	default:
 		return false, nil
 	}
@@ -159,10 +160,7 @@ func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
 // withdraw does nothing: the sessions of a manager further out stand by themselves.
 func (x *exchange) withdraw() {}
 
-func (x *exchange) owes() bool {
-	_, due := x.s.Handover()
-	return due
-}
+func (x *exchange) owes() bool { return x.delivery.Due }
 
 // refuse answers in the handler's place. What an earlier Save has stored is the client's all the same.
 func (x *exchange) refuse(w http.ResponseWriter, err error) {

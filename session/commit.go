@@ -67,27 +67,27 @@ func (m *Manager) Abandon(ctx context.Context, s *Session) error {
 	return s.finishHeld(p)
 }
 
-// Sent tells s that the answer has left. From now on what needs a new token answers ErrSent.
-func (m *Manager) Sent(s *Session) {
+// Delivery is what a carrier needs to know when the answer leaves.
+type Delivery struct {
+	// Due: this request gave cause to write the token: birth, Login, Renew, Remember, Logout, Reset.
+	Due bool
+	// Token is what the client comes back with; nil: its own is dead.
+	Token *Token
+	// Stored: a Touch or a commit of this request has renewed the record, so that the same token may be
+	// written anew, sealed under another key, without bringing back a session that has ended.
+	Stored bool
+	// Used: something of the session was read or changed by the handler, so that the answer depends on
+	// who asks and must not be kept by a shared cache.
+	Used bool
+}
+
+// Sent tells s, after the commit, that the answer leaves, and says what goes with it. From now on what
+// needs a new token answers ErrSent.
+func (m *Manager) Sent(s *Session) Delivery {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.sent = true
-}
-
-// Handover returns what a carrier hands to the client after a commit. due says that this request gave
-// cause: birth, Login, Renew, Remember, Logout, Reset. A nil token then means that the client's is dead.
-func (s *Session) Handover() (t *Token, due bool) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.token, s.handover
-}
-
-// Stored says that a Touch or a commit of this request has renewed the record, so that a carrier may write
-// the same token anew, sealed under another key, without bringing back a session that has ended.
-func (s *Session) Stored() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.stored
+	return Delivery{s.handover, s.token, s.stored, s.used}
 }
 
 // MaxAge is how long a carrier lets the client keep the token: 0, until the browser ends, unless the
@@ -200,20 +200,20 @@ func (s *Session) store(ctx context.Context, values frame.Frame, meta map[string
 	if err := s.m.checkSize(values); err != nil {
 		return err
 	}
-	next := s.rec
+	next := *s.rec
 	next.renew(wall())
 	next.Version++
 	var err error
 	if next.Meta, err = mergeMeta(s.rec.Meta, meta); err != nil {
 		return err
 	}
-	if next.Data, err = s.token.vault.Seal(&next, Values{values}); err != nil {
+	if next.Data, err = s.token.vault.Seal(next, Values{values}); err != nil {
 		return fmt.Errorf("session: seal: %w", err)
 	}
 	if err := s.m.ask("replace", func() error { return s.m.store.Replace(ctx, next) }); err != nil {
 		return err
 	}
-	s.rec, s.base, s.stored = next, values, true
+	*s.rec, s.base, s.stored = next, values, true
 	return nil
 }
 
@@ -261,7 +261,7 @@ func (s *Session) successor() (*Token, Record, frame.Frame, error) {
 		return nil, none, nil, err
 	}
 	now := wall()
-	held := s.rec
+	held := *s.rec
 	if s.token == nil || s.apart {
 		held = Record{Handle: s.sibling, Created: now}
 		if held.Handle == "" {
@@ -290,7 +290,7 @@ func (s *Session) successor() (*Token, Record, frame.Frame, error) {
 		return nil, none, nil, fmt.Errorf("session: Format made a secret that it refuses: %w", err)
 	}
 	r.ID = t.id
-	if r.Data, err = t.vault.Seal(&r, Values{values}); err != nil {
+	if r.Data, err = t.vault.Seal(r, Values{values}); err != nil {
 		return nil, none, nil, fmt.Errorf("session: seal: %w", err)
 	}
 	return t, r, values, nil
@@ -311,7 +311,7 @@ func (s *Session) settle(t *Token, rec Record, values frame.Frame, from string) 
 	if s.m.trace.Began != nil {
 		s.m.trace.Began(rec.Handle, from)
 	}
-	s.token, s.rec, s.base = t, rec, values
+	s.token, s.rec, s.base = t, &rec, values
 	s.err, s.fail, s.opened, s.hidden = nil, nil, true, false
 	s.handover, s.stored = true, true
 	s.drop()

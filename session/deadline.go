@@ -10,7 +10,8 @@ import (
 // Done: context.WithTimeout costs more than a whole read from memory.
 type patience struct {
 	context.Context
-	at time.Time
+	at     time.Time
+	insist bool // the end of the context is no reason to stop
 
 	mu     sync.Mutex
 	asked  bool
@@ -23,8 +24,13 @@ func patiently(ctx context.Context, now time.Time, limit time.Duration) *patienc
 	return &patience{Context: ctx, at: now.Add(limit)}
 }
 
+// insistently is patiently for writes: a client that hangs up can't undo a logout.
+func insistently(ctx context.Context, limit time.Duration) *patience {
+	return &patience{Context: ctx, at: time.Now().Add(limit), insist: true}
+}
+
 func (p *patience) Deadline() (time.Time, bool) {
-	if at, ok := p.Context.Deadline(); ok && at.Before(p.at) {
+	if at, ok := p.Context.Deadline(); ok && !p.insist && at.Before(p.at) {
 		return at, true
 	}
 	return p.at, true
@@ -40,7 +46,7 @@ func (p *patience) Err() error {
 	if timed != nil {
 		return timed.Err()
 	}
-	if err := p.Context.Err(); err != nil {
+	if err := p.Context.Err(); err != nil && !p.insist {
 		return err
 	}
 	// The first question comes right after the deadline was set; the clock costs as much as a map.
@@ -54,7 +60,11 @@ func (p *patience) real() context.Context {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.timed == nil {
-		p.timed, p.cancel = context.WithDeadline(p.Context, p.at)
+		ctx := p.Context
+		if p.insist {
+			ctx = context.WithoutCancel(ctx)
+		}
+		p.timed, p.cancel = context.WithDeadline(ctx, p.at)
 	}
 	return p.timed
 }

@@ -58,7 +58,7 @@ func (s *Session) finishHeld(ctx context.Context) error {
 	if s.rec.User != "" {
 		s.m.log.Info("session: signed out", "session", s.rec.Handle, "user", s.rec.User)
 	}
-	s.token, s.rec, s.base, s.opened, s.hidden = nil, Record{}, nil, true, false
+	s.token, s.rec, s.base, s.opened, s.hidden = nil, noRecord, nil, true, false
 	s.leave, s.handover = stay, true
 	return nil
 }

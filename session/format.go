@@ -27,9 +27,9 @@ type Format interface {
 // changes neither the record nor the values.
 type Vault interface {
 	// Seal returns the Data for r, whose other fields are already as they will be stored.
-	Seal(r *Record, v Values) ([]byte, error)
+	Seal(r Record, v Values) ([]byte, error)
 	// Open returns the values that Seal was given, or an error where r is not as it was sealed.
-	Open(r *Record) (Values, error)
+	Open(r Record) (Values, error)
 }
 
 // Values are a session's values as they rest: each name with its CBOR, in ascending order of the names.
@@ -103,7 +103,7 @@ func (v *sealedVault) cipher() cipher.AEAD {
 	return v.aead
 }
 
-func (v *sealedVault) Seal(r *Record, values Values) ([]byte, error) {
+func (v *sealedVault) Seal(r Record, values Values) ([]byte, error) {
 	plain := []byte(values.frame)
 	if plain == nil {
 		plain = frame.Apply(nil, nil)
@@ -111,18 +111,18 @@ func (v *sealedVault) Seal(r *Record, values Values) ([]byte, error) {
 	aead := v.cipher()
 	out := make([]byte, 1, 1+len(plain)+aead.Overhead()) // no larger: a store keeps it as it is
 	out[0] = dataForm
-	return aead.Seal(out, nil, plain, bind(make([]byte, 0, boundLen(r)), r)), nil
+	return aead.Seal(out, nil, plain, bind(make([]byte, 0, boundLen(&r)), &r)), nil
 }
 
 var errData = errors.New("session: the record's data do not open under its token")
 
-func (v *sealedVault) Open(r *Record) (Values, error) {
+func (v *sealedVault) Open(r Record) (Values, error) {
 	if len(r.Data) == 0 || r.Data[0] != dataForm {
 		return Values{}, errData
 	}
 	aead := v.cipher()
-	buf := make([]byte, 0, boundLen(r)+max(0, len(r.Data)-1-aead.Overhead()))
-	aad := bind(buf, r)
+	buf := make([]byte, 0, boundLen(&r)+max(0, len(r.Data)-1-aead.Overhead()))
+	aad := bind(buf, &r)
 	plain, err := aead.Open(aad[len(aad):], nil, r.Data[1:], aad)
 	if err != nil {
 		return Values{}, errData

@@ -50,18 +50,18 @@ func (k Key[T]) GetOr(s *Session, def T) T {
 
 // Lookup returns the value and whether it is there.
 func (k Key[T]) Lookup(s *Session) (T, bool) {
-	b, ok := s.get(k.name)
-	return k.decode(s, b, ok)
+	b, ok, handle := s.get(k.name)
+	return k.decode(s.m, handle, b, ok)
 }
 
-func (k Key[T]) decode(s *Session, b []byte, ok bool) (T, bool) {
+func (k Key[T]) decode(m *Manager, handle string, b []byte, ok bool) (T, bool) {
 	var v, zero T
 	if !ok {
 		return zero, false
 	}
 	if err := value.Decode(b, &v); err != nil {
-		if s.m.trace.Undecodable != nil {
-			s.m.trace.Undecodable(s.rec.Handle, k.name, err)
+		if m.trace.Undecodable != nil {
+			m.trace.Undecodable(handle, k.name, err)
 		}
 		return zero, false
 	}
@@ -116,7 +116,7 @@ func (k Key[T]) Take(s *Session) (v T, ok bool) {
 func (k Key[T]) Update(ctx context.Context, s *Session, f func(T) T) (T, error) {
 	var next T
 	err := s.update(ctx, k.name, func(b []byte, ok bool) ([]byte, error) {
-		old, _ := k.decode(s, b, ok)
+		old, _ := k.decode(s.m, s.rec.Handle, b, ok)
 		next = f(old)
 		return k.encode(next)
 	})

@@ -11,7 +11,12 @@ import (
 // can Reset it, or Login. With any other error comes none: the store could not be asked
 // (ErrUnavailable); answer 503, never with a blank session. It waits no longer than Options.StoreTimeout.
 func (m *Manager) Load(ctx context.Context, t *Token) (*Session, error) {
-	s := &Session{m: m, token: t}
+	both := &struct {
+		Session
+		Record
+	}{Session: Session{m: m, token: t}}
+	s := &both.Session
+	s.rec = &both.Record
 	now := time.Now()
 	p := patiently(ctx, now, m.timeout)
 	defer p.done()
@@ -35,7 +40,7 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	s.rec, s.err, s.opened, s.hidden, s.base, s.fetched = rec, nil, false, false, nil, now
+	*s.rec, s.err, s.opened, s.hidden, s.base, s.fetched = rec, nil, false, false, nil, now
 	if reason, since := rec.fate(now); reason != "" {
 		s.met(reason, since)
 		s.hidden = rec.Data == nil // after a Login the old token shows nothing
@@ -58,7 +63,7 @@ func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	}
 	p := m.insist(ctx)
 	defer p.done()
-	next := s.rec
+	next := *s.rec
 	next.renew(wall())
 	err := m.ask("touch", func() error {
 		return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)

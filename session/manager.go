@@ -159,7 +159,5 @@ func unavailable(op string, err error) error {
 	return fmt.Errorf("%w (%s): %w", ErrUnavailable, op, err)
 }
 
-// insist bounds the writes of one commit: a client that hangs up can't undo a logout.
-func (m *Manager) insist(ctx context.Context) *patience {
-	return patiently(context.WithoutCancel(ctx), time.Now(), m.timeout)
-}
+// insist bounds the writes of one commit.
+func (m *Manager) insist(ctx context.Context) *patience { return insistently(ctx, m.timeout) }

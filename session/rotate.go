@@ -85,7 +85,7 @@ func (s *Session) succeed(ctx context.Context, t *Token, rec Record, values fram
 		s.settle(t, rec, values, "renew")
 		return nil
 	}
-	theirs, err := s.token.vault.Open(&last)
+	theirs, err := s.token.vault.Open(last)
 	if err != nil {
 		s.withdraw(ctx, rec.ID)
 		s.corrupt(err)
@@ -101,7 +101,7 @@ func (s *Session) succeed(ctx context.Context, t *Token, rec Record, values fram
 	if meta, err := mergeMeta(last.Meta, s.meta); err == nil {
 		rec.Meta = meta
 	}
-	if rec.Data, err = t.vault.Seal(&rec, Values{merged}); err != nil {
+	if rec.Data, err = t.vault.Seal(rec, Values{merged}); err != nil {
 		return err
 	}
 	err = s.m.ask("replace", func() error { return s.m.store.Replace(ctx, rec) })

@@ -24,8 +24,8 @@ type Session struct {
 	used bool // something of it was read or changed: the answer depends on who asks
 	sent bool // the answer has left: no token can be handed out any more
 
-	token   *Token // opens rec; nil while the session is blank
-	rec     Record
+	token   *Token    // opens rec; nil while the session is blank
+	rec     *Record   // the session's own copy; noRecord while there is no token
 	fetched time.Time // when rec was read
 	err     error     // *ExpiredError or ErrRotated: what the request met; until Reset or Login
 	fail    error     // a write that was refused for err: it fails the commit
@@ -61,7 +61,10 @@ const (
 )
 
 // New returns a blank session: what a visitor without a cookie gets.
-func (m *Manager) New() *Session { return &Session{m: m, opened: true} }
+func (m *Manager) New() *Session { return &Session{m: m, rec: noRecord, opened: true} }
+
+// noRecord spares a blank session the room of a record. It is never written to.
+var noRecord = new(Record)
 
 // Refuse returns the session, and the *ExpiredError, of a visitor whose genuine token is known to be dead
 // without asking the store, because the key that sealed it was revoked. It answers as any ended session does.
@@ -80,7 +83,7 @@ func (s *Session) open() {
 	if s.hidden {
 		return
 	}
-	v, err := s.token.vault.Open(&s.rec)
+	v, err := s.token.vault.Open(*s.rec)
 	if err != nil {
 		s.corrupt(err)
 		return
@@ -186,7 +189,7 @@ func (s *Session) moment(of func(*Record) time.Time) time.Time {
 	if s.dead() || s.leave == end {
 		return time.Time{}
 	}
-	return of(&s.rec)
+	return of(s.rec)
 }
 
 // Meta returns a copy of the session's metadata; see SetMeta.
@@ -251,11 +254,12 @@ func (s *Session) Keys() []string {
 }
 
 // get returns the CBOR of one value as the request sees it. It decodes nothing else.
-func (s *Session) get(name string) ([]byte, bool) {
+func (s *Session) get(name string) (b []byte, ok bool, handle string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = true
-	return s.lookup(name)
+	b, ok = s.lookup(name)
+	return b, ok, s.rec.Handle
 }
 
 func (s *Session) lookup(name string) ([]byte, bool) {
@@ -309,17 +313,9 @@ func internal(name string) bool { return name != "" && name[0] == 0 }
 // rememberKey holds the time.Duration given to Remember.
 const rememberKey = "\x00remember"
 
-// Used says whether anything of the session was read or changed: then the answer depends on who asks and
-// must not be kept by a shared cache.
-func (s *Session) Used() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.used
-}
-
 // forget makes the session blank.
 func (s *Session) forget() {
-	s.token, s.rec, s.err, s.fail = nil, Record{}, nil, nil
+	s.token, s.rec, s.err, s.fail = nil, noRecord, nil, nil
 	s.opened, s.hidden, s.base = true, false, nil
 	s.drop()
 }
@@ -330,12 +326,12 @@ func (s *Session) drop() {
 	s.leave, s.login, s.signsIn, s.renews, s.apart, s.sibling = stay, false, "", false, false, ""
 }
 
-// background is where a store call goes that has no context of its own: the request's, without its end.
+// background is where a store call goes that has no context of its own.
 func (s *Session) background() context.Context {
 	if s.node.Context == nil {
 		return context.Background()
 	}
-	return context.WithoutCancel(s.node.Context)
+	return s.node.Context
 }
 
 // met makes the session one that has ended, and returns the error.

@@ -49,8 +49,8 @@ func (v *visitor) arrive() (*session.Session, error) {
 // leave commits and takes the token that the answer would carry.
 func (v *visitor) leave(s *session.Session) error {
 	err := v.m.Commit(ctx, s)
-	if t, due := s.Handover(); due {
-		v.token = t
+	if d := v.m.Sent(s); d.Due {
+		v.token = d.Token
 	}
 	return err
 }

@@ -89,7 +89,7 @@ func TestRequest(t *testing.T) {
 	logout := func(w http.ResponseWriter, r *http.Request) { session.From(r.Context()).Logout() }
 	arrive := func(w http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		_, due := s.Handover()
+		due := manager.Sent(s).Due
 		fmt.Fprintf(w, "%s %v %v %v", s.User(), due, s.AuthTime().IsZero(), s.Handle() != "")
 	}
 	ann := func(s *session.Session) {

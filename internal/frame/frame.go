@@ -8,6 +8,7 @@
 package frame
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"iter"
@@ -28,16 +29,16 @@ func Parse(b []byte) (Frame, error) {
 	if len(b) == 0 || b[0] != format {
 		return nil, ErrMalformed
 	}
-	last, first := "", true
-	for rest := b[1:]; len(rest) > 0; first = false {
+	var last []byte
+	for rest := b[1:]; len(rest) > 0; {
 		key, after, ok := take(rest)
-		if !ok || !first && string(key) <= last {
+		if !ok || last != nil && bytes.Compare(key, last) <= 0 {
 			return nil, ErrMalformed
 		}
 		if _, rest, ok = take(after); !ok {
 			return nil, ErrMalformed
 		}
-		last = string(key)
+		last = key
 	}
 	return b, nil
 }
