@@ -22,7 +22,7 @@
 //   - A call that cannot be decided (a key without the parts, a cost that never fits, a Tier that makes no
 //     sense) is refused, with an error; never unlimited.
 //   - Memory has a bound, Limiter.MaxBytes, that nothing a client sends can move; about 24 bytes a key for
-//     one policy when full, 23 to 48 before, whatever the key's length. While there is no place for new keys, those that
+//     one policy when full, 23 to 46 before, whatever the key's length. While there is no place for new keys, those that
 //     are kept keep their rights, and all newcomers together get at most Overflow × (Burst + Limit × T);
 //     newcomers with an IPv6 address count by their /56, then their /48, when it becomes crowded.
 //   - No goroutine, and no call examines more than 64 entries to make room. Growing moves at most 2048.

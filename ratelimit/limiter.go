@@ -19,9 +19,9 @@ const (
 // Options of a Limiter. The zero value, and nil, are the defaults.
 type Options struct {
 	// MaxKeys bounds the memory: how many keys are kept at once for each different By among the
-	// policies. 0: 1,000,000, which takes at most 24 MB (24 bytes a key) for one policy, and 8 MB more for each
-	// further policy of the same By; Limiter.MaxBytes says exactly. Memory grows as keys come and
-	// is kept afterwards. The bound is spread over shards, so that a newcomer may meet a full shard from
+	// policies. 0: 1,000,000, which takes at most 24 MB (24 bytes a key) for one policy, and 12 MB more for
+	// each further policy of the same By; Limiter.MaxBytes says exactly. Memory grows as keys come and is
+	// kept afterwards. The bound is spread over shards, so that a newcomer may meet a full shard from
 	// about 95 % on.
 	//
 	// A key that is kept keeps its rights whatever else comes. Keys that are first seen while there is no

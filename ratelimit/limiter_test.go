@@ -435,3 +435,26 @@ func TestAllowAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// A Tier that panics is the caller's bug: it reaches the caller, and no lock is held.
+func TestTierPanics(t *testing.T) {
+	broken := true
+	l := MustNew(&Options{MaxKeys: 10}, Policy{Name: "p", Limit: 1, Burst: 1, Tier: func(Key) Tier {
+		if broken {
+			panic("no database")
+		}
+		return Tier{1, 1}
+	}})
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the panic was swallowed")
+			}
+		}()
+		l.Allow(ann)
+	}()
+	broken = false
+	if !l.Allow(ann) || l.Allow(ann) {
+		t.Error("afterwards it should work")
+	}
+}
