@@ -112,7 +112,7 @@ func (w *writer) FlushError() error {
 	return http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-var errHijack = errors.New("middleware: the session's cookie was not sent yet; send it with WriteHeader before Hijack (101 for a WebSocket), or make the session before")
+var errHijack = errors.New("middleware: a cookie of the session or a jar was not sent yet; send it with WriteHeader before Hijack (101 for a WebSocket), or make the change before")
 
 // Hijack commits. Once the connection is the handler's no cookie can be sent; where one is due it says so.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
@@ -120,6 +120,9 @@ func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return nil, nil, w.err
 	}
 	if w.state == waiting {
+		if w.sender.owes() {
+			return nil, nil, errHijack // a jar delivers once: it is kept for the answer that says so
+		}
 		// Into a header map of its own: the answer may still be the handler's error page.
 		if err := w.sender.deliver(http.Header{}); err != nil {
 			return nil, nil, err
