@@ -142,8 +142,13 @@ func TestFullTableIsNeitherLeakNorBypass(t *testing.T) {
 func TestCrowdedTableWidensIPv6(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var wide [129]int
-		trace := &Trace{Widened: func(_ Key, p netip.Prefix) { wide[p.Bits()]++ }}
-		l := MustNew(&Options{MaxKeys: 4000, Trace: trace}, Policy{Name: "address", Limit: Every(time.Hour), Burst: 2, By: ByAddr})
+		var l *Limiter
+		trace := &Trace{Widened: func(k Key, p netip.Prefix) {
+			wide[p.Bits()]++
+			l.Peek(ann) // a trace may use the limiter: no lock is held
+		}}
+		l = MustNew(&Options{MaxKeys: 4000, Trace: trace}, Policy{Name: "user", Limit: Inf, By: ByUser, Optional: true},
+			Policy{Name: "address", Limit: Every(time.Hour), Burst: 2, By: ByAddr, Optional: true})
 		admitted := 0
 		for n := range uint64(1 << 16) {
 			raw := [16]byte{0x20, 1, 0xd, 0xb8, 0, 1}

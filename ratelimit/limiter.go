@@ -150,8 +150,11 @@ func (l *Limiter) add(given Policy) error {
 // of a minute's burst has used half of the new one's, if that too takes a minute to refill.
 func (l *Limiter) SetLimit(name string, limit Limit, burst int) error {
 	for _, p := range l.policies {
-		if p.Name != name || p.Shared != nil {
+		if p.Name != name {
 			continue
+		}
+		if p.Shared != nil {
+			return fmt.Errorf("%w: policy %q is kept by x/time; change it there", ErrPolicy, name)
 		}
 		t, err := p.terms(limit, burst)
 		if err != nil {

@@ -15,6 +15,7 @@ type place struct {
 	now      gcra.Ticks
 	fp       uint64
 	overflow bool
+	wide     uint8 // bits of the network that an address counted by, where these were made fewer; else 0
 }
 
 // lock finds the key's entry in the group, or makes one, or falls back on wider networks and at last on
@@ -47,10 +48,7 @@ func (l *Limiter) newcomer(at *place, g *group, k *Key, s *shard, fp uint64) {
 			return
 		}
 		s.mu.Unlock()
-		wide.Addr = next
-		if tr := l.opt.Trace; tr != nil && tr.Widened != nil {
-			tr.Widened(*k, next)
-		}
+		wide.Addr, at.wide = next, uint8(step.bits)
 		fp = l.hash.fingerprint(&wide, g.by)
 		s = t.shard(fp)
 		s.mu.Lock()

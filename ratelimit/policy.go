@@ -27,8 +27,8 @@ type Policy struct {
 	// By names the parts of the Key that this policy counts by; 0: all that the key has. A key that
 	// lacks one of the named parts is refused with ErrNoKey, unless the policy is Optional.
 	By By
-	// Optional: a key without the parts of By is none of this policy's business. (Mind that a visitor
-	// who has not signed in then meets only the other policies.)
+	// Optional: a key without the parts of By is none of this policy's business. Mind that a visitor who
+	// has not signed in then meets only the other policies, and if these are all Optional, none.
 	Optional bool
 
 	// Tier gives the terms for a key (reduced to the parts of By), in place of Limit and Burst: by what

@@ -11,7 +11,7 @@ import (
 // Never is the RetryAfter of what no waiting admits (a policy with Burst 0).
 const Never time.Duration = math.MaxInt64
 
-// Result is what was decided, and how each policy stands after it. It is a plain value of some 500
+// Result is what was decided, and how each policy stands after it. It is a plain value of some 700
 // bytes: making one allocates nothing.
 type Result struct {
 	Allowed bool

@@ -78,6 +78,7 @@ func (l *Limiter) decide(d *decision, k *Key, n int, ahead bool) error {
 		return nil
 	}
 	if err := l.prepare(d, k, n); err != nil {
+		d.Result = Result{}
 		if tr := l.opt.Trace; tr != nil && tr.Failed != nil {
 			tr.Failed(*k, err)
 		}
@@ -168,11 +169,17 @@ func (d *decision) weigh(n int, ahead bool) {
 		if c.wait != 0 {
 			continue // a cost above the burst of a shadow policy
 		}
-		c.wait = c.Wait(c.level, c.Cost(n))
-		switch {
-		case c.wait == 0:
-		case ahead && !c.policy.Shadow && c.burst > 0:
-		default:
+		cost := c.Cost(n)
+		c.wait = c.Wait(c.level, cost)
+		if ahead && !c.policy.Shadow && c.burst > 0 {
+			// Others may wait for the same bucket under other keys. What a bucket cannot keep account of is
+			// not set aside: then the wait is for that.
+			if past := c.level + cost - c.Deepest(); past > 0 {
+				c.wait, c.violated, d.Allowed = past, true, false
+			}
+			continue
+		}
+		if c.wait > 0 {
 			c.violated = true
 			d.Allowed = d.Allowed && c.policy.Shadow
 		}
@@ -213,11 +220,18 @@ func (l *Limiter) tell(d *decision, k *Key, n int) {
 	if tr == nil {
 		return
 	}
+	for g := range l.groups {
+		at := &d.places[g]
+		if at.wide != 0 && tr.Widened != nil {
+			network, _ := widened(k.Addr, int(at.wide))
+			tr.Widened(*k, network)
+		}
+		if at.overflow && tr.Overflow != nil {
+			tr.Overflow(*k, l.groups[g].by)
+		}
+	}
 	for i := range d.n {
 		c := &d.cells[i]
-		if c.overflow && tr.Overflow != nil {
-			tr.Overflow(*k, c.policy.By)
-		}
 		near := c.Window - c.Window/5 // a fifth is left
 		if tr.Near != nil && d.Allowed && !c.violated && c.level > near && c.level-c.Cost(n) <= near {
 			tr.Near(*k, d.At(i))

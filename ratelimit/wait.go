@@ -13,6 +13,7 @@ import (
 // Those who wait for one key are served in the order they came, whatever they ask for. The first has its
 // units set aside, so that nobody's Allow can starve the queue; when it gives up, they go to the one
 // behind it. (An Allow may use what refills between the moment at which the first is due and its waking.)
+// Different keys that share a bucket, under a policy By fewer parts, have no order among them.
 //
 // It returns the context's error when that ends, ErrDeadline at once where it would have to wait longer
 // than the context lasts, a *LimitedError where no waiting helps (Burst 0), and Take's errors.
@@ -46,7 +47,7 @@ func (l *Limiter) Wait(ctx context.Context, key Key, n int) error {
 		}
 		if r.d.Allowed {
 			return nil
-		} // else a Shared bucket refused
+		} // else it could not be set aside yet
 	}
 }
 

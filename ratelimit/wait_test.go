@@ -151,3 +151,25 @@ func TestBoundIsALimiter(t *testing.T) {
 		}
 	})
 }
+
+// Many keys that wait for one bucket are not admitted faster than it refills.
+func TestWaitOfManyKeysForOneBucket(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := MustNew(nil, Policy{Name: "all", Limit: 1, Burst: 2, By: Everyone}, Policy{Name: "key", Limit: 10, Burst: 10})
+		done := make(chan time.Time, 30)
+		for i := range 30 {
+			go func() {
+				if err := l.Wait(t.Context(), Key{User: fmt.Sprint(i)}, 1); err != nil {
+					t.Error(err)
+				}
+				done <- time.Now()
+			}()
+		}
+		began := time.Now()
+		for i := range 30 {
+			if at, due := (<-done).Sub(began), time.Duration(max(i-1, 0))*time.Second; at < due || at > due+time.Second {
+				t.Errorf("number %d after %v, due at %v", i, at, due)
+			}
+		}
+	})
+}

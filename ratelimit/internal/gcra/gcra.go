@@ -103,8 +103,11 @@ func (t Terms) Cost(n int) Ticks { return t.Interval * Ticks(n) }
 // debt. A timestamp further away than these terms can account for (they were longer when it was
 // written) counts as their own worst.
 func (t Terms) Level(full, now Ticks) Ticks {
-	return min(max(full-now, 0), t.Window+max(t.Window, t.Debt))
+	return min(max(full-now, 0), t.Deepest())
 }
+
+// Deepest is the level beyond which nothing is kept account of.
+func (t Terms) Deepest() Ticks { return t.Window + max(t.Window, t.Debt) }
 
 // Fits says whether the cost can be taken at that level.
 func (t Terms) Fits(level, cost Ticks) bool { return level+cost <= t.Window }
@@ -127,9 +130,8 @@ func (t Terms) Left(level Ticks) int {
 
 // Owed is the cost of units that may be more than the burst; it stops where Charge would anyway.
 func (t Terms) Owed(n int) Ticks {
-	most := t.Window + max(t.Window, t.Debt)
-	if t.Interval > 0 && Ticks(n) > most/t.Interval {
-		return most
+	if t.Interval > 0 && Ticks(n) > t.Deepest()/t.Interval {
+		return t.Deepest()
 	}
 	return t.Cost(n)
 }
