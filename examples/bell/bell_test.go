@@ -88,7 +88,7 @@ func start(t *testing.T, args ...string) (site string, stop func() error) {
 	out := &lines{arrived: make(chan string, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, append([]string{"-http", "127.0.0.1:0"}, args...), out) }()
+	go func() { ended <- run(ctx, append([]string{"-http", "127.0.0.1:0"}, args...), out, 1) }()
 	stop = sync.OnceValue(func() error { cancel(); return <-ended })
 	t.Cleanup(func() { stop() })
 	select {
@@ -287,14 +287,29 @@ func TestBellRefusesToStart(t *testing.T) {
 		{[]string{"-loud"}, "-loud"},
 	} {
 		var out bytes.Buffer
-		err := run(t.Context(), c.args, &out)
+		err := run(t.Context(), c.args, &out, 1)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%v: %v, want an error that says %q", c.args, err, c.want)
 		}
 	}
 	var out bytes.Buffer
-	if err := run(t.Context(), []string{"-h"}, &out); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-idle") {
+	if err := run(t.Context(), []string{"-h"}, &out, 1); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-idle") {
 		t.Errorf("-h: %v\n%s", err, out.String())
+	}
+}
+
+func TestAccounts(t *testing.T) {
+	a := newAccounts(2, "secret", demoUsers...)
+	for _, c := range []struct {
+		user, password string
+		want           bool
+	}{{"ann", "secret", true}, {"ann", "secre", false}, {"nobody", "secret", false}} {
+		if got := a.check(c.user, c.password); got != c.want {
+			t.Errorf("%s with %s: %v", c.user, c.password, got)
+		}
+	}
+	if bytes.Equal(a["ann"].sum, a["bob"].sum) {
+		t.Error("one password shows as one hash")
 	}
 }
 

@@ -31,7 +31,7 @@ import (
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	switch err := run(ctx, os.Args[1:], os.Stderr); {
+	switch err := run(ctx, os.Args[1:], os.Stderr, iterations); {
 	case errors.Is(err, flag.ErrHelp):
 	case err != nil:
 		fmt.Fprintln(os.Stderr, "bell:", err)
@@ -39,8 +39,8 @@ func main() {
 	}
 }
 
-// run serves until ctx is done, and lets requests under way finish.
-func run(ctx context.Context, args []string, out io.Writer) error {
+// run serves until ctx is done, and lets requests under way finish. iterations are those of newAccounts.
+func run(ctx context.Context, args []string, out io.Writer, iterations int) error {
 	flags := flag.NewFlagSet("bell", flag.ContinueOnError)
 	flags.SetOutput(out)
 	address := flags.String("http", "127.0.0.1:8080", "`address` to serve on, of this computer only")
