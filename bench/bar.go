@@ -58,7 +58,7 @@ func (v verdict) judge(r *result, who, other string, want, aim float64, ratio fu
 		if v.got != "" {
 			v.got += " · "
 		}
-		v.got += fmt.Sprintf("%.1f ×", got)
+		v.got += fmt.Sprintf("%.3g ×", got)
 		switch {
 		case !good(got, want):
 			v.mark = short

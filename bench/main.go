@@ -20,7 +20,7 @@ const millionName = "1 M sessions"
 
 func main() {
 	c := &config{workers: runtime.GOMAXPROCS(0), rounds: 6, few: 1000, many: 40_000, million: 1_000_000, ballast: 64}
-	flag.DurationVar(&c.span, "span", 100*time.Millisecond, "length of one timing")
+	flag.DurationVar(&c.span, "span", 160*time.Millisecond, "time of one contestant in one mode in one round")
 	flag.IntVar(&c.rounds, "rounds", c.rounds, "rounds")
 	flag.IntVar(&c.ballast, "ballast", c.ballast, "MB of live heap beside the sessions")
 	only := flag.String("only", "", "`regexp` of the rows to run")
