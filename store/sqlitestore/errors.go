@@ -90,14 +90,3 @@ func pause(ctx context.Context, try int) error {
 		return ctx.Err()
 	}
 }
-
-// patiently reads.
-func (s *Store) patiently(ctx context.Context, read func() error) error {
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	if s.queue.isClosed() {
-		return s.errClosed()
-	}
-	return s.explain(untilFree(ctx, read))
-}

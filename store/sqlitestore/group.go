@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -131,7 +132,10 @@ func (s *Store) lead() {
 		case err != nil:
 			finish(q.take(), err)
 		default:
-			// Only now: who came while the lock was another's comes along.
+			// Taken only now, so that who came while the lock was another's comes along; and after whoever is
+			// ready to run, such as the clients of the last group, who have just been answered. Alone that is
+			// no wait.
+			runtime.Gosched()
 			if group := q.take(); s.together(group, true) != nil {
 				s.oneByOne(group)
 			}

@@ -39,11 +39,12 @@ func Open(ctx context.Context, path string, o *Options) (*Store, error) {
 		return nil, fmt.Errorf("sqlitestore: %s: %w", path, err)
 	}
 	db := sql.OpenDB(connector)
-	conns := max(4, 2*runtime.GOMAXPROCS(0)) + 1
+	readers := max(4, 2*runtime.GOMAXPROCS(0))
+	conns := readers + 3 // one writes; List, Scan and Count find one too
 	db.SetMaxOpenConns(conns)
 	db.SetMaxIdleConns(conns)
 	s := newStore(db, path, o)
-	s.owned, s.path = true, file
+	s.owned, s.path, s.readers = true, file, make(chan struct{}, readers)
 	if s.file, err = os.Stat(file); err == nil {
 		err = s.setUp(ctx)
 	}

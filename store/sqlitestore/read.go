@@ -24,7 +24,7 @@ func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
 		return session.Record{}, session.ErrNotFound
 	}
 	var w row
-	err := s.patiently(ctx, func() error {
+	err := s.glance(ctx, func(ctx context.Context) error {
 		w = row{}
 		err := s.load.QueryRowContext(ctx, k).Scan(w.fields()[:15]...)
 		if errors.Is(err, sql.ErrNoRows) {
@@ -104,4 +104,36 @@ func records(rows *sql.Rows, place *int64) (all []session.Record, last int64, er
 func (s *Store) Count(ctx context.Context) (n int, err error) {
 	err = s.patiently(ctx, func() error { return s.count.QueryRowContext(ctx).Scan(&n) })
 	return n, err
+}
+
+// patiently reads, and waits where a lock is in the way.
+func (s *Store) patiently(ctx context.Context, read func() error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if s.queue.isClosed() {
+		return s.errClosed()
+	}
+	return s.explain(untilFree(ctx, read))
+}
+
+// glance reads one row. To watch ctx during a query costs the driver as much as the row, and ends nothing that
+// a slow disk holds up. So ctx bounds only the waiting for a connection, where there is one for each place.
+func (s *Store) glance(ctx context.Context, read func(context.Context) error) error {
+	if s.readers == nil {
+		return s.patiently(ctx, func() error { return read(ctx) })
+	}
+	return s.patiently(ctx, func() error {
+		select {
+		case s.readers <- struct{}{}:
+		default: // to ask for Done costs something too
+			select {
+			case s.readers <- struct{}{}:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		defer func() { <-s.readers }()
+		return read(context.Background())
+	})
 }

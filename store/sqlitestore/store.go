@@ -42,6 +42,7 @@ type Store struct {
 	file  os.FileInfo // what Open found there; nil from New
 
 	load, list, scan, count, last, ends *sql.Stmt
+	readers                             chan struct{} // a place for each reading connection; nil from New
 
 	queue  queue
 	writer *writer // the leader's alone; nil until it is needed, and after a fault

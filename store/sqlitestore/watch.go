@@ -89,7 +89,7 @@ func (s *Store) Watch(ctx context.Context, f func(session.Ended)) error {
 }
 
 func (s *Store) lastEnd(ctx context.Context) (last int64, err error) {
-	err = s.patiently(ctx, func() error { return s.last.QueryRowContext(ctx).Scan(&last) })
+	err = s.glance(ctx, func(ctx context.Context) error { return s.last.QueryRowContext(ctx).Scan(&last) })
 	return last, err
 }
 

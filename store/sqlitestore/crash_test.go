@@ -1,0 +1,52 @@
+package sqlitestore
+
+import (
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestKilledDuringLoad (issue 4, line 1): a process is killed with SIGKILL while eight goroutines write,
+// again and again on one file. What it acknowledged, by the parent's own log, is there. 10 times;
+// HARDY_SOAK=50 sets another number.
+func TestKilledDuringLoad(t *testing.T) {
+	kills := 10
+	if testing.Short() {
+		kills = 3
+	}
+	if n, err := strconv.Atoi(os.Getenv("HARDY_SOAK")); err == nil {
+		kills = n
+	}
+	path := filepath.Join(t.TempDir(), "s.db")
+	all := newLedger()
+	for range kills {
+		cmd := command(t, "write", path, "0")
+		out, err := cmd.StdoutPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		lines := 0
+		all.read(out, func() {
+			if lines++; lines == 1 {
+				time.AfterFunc(time.Duration(20+rand.IntN(180))*time.Millisecond, func() { cmd.Process.Kill() })
+			}
+		})
+		if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
+			t.Fatalf("the child was not killed: %v", err)
+		}
+		all.check(t, path)
+		if t.Failed() {
+			return
+		}
+	}
+	t.Logf("%d kills, %d records acknowledged, %d of them ended", kills, len(all.version), len(all.ended))
+	if len(all.version) < 10*kills || len(all.ended) == 0 {
+		t.Errorf("too little was written to show anything")
+	}
+}
