@@ -276,8 +276,17 @@ func (w *world) round(seed uint64, seen map[string]int) {
 			}
 		})
 	}
-	idled := false
-	for step := 0; w.step(rng); step++ {
+	idled, done := false, make(chan struct{})
+	go func() { all.Wait(); close(done) }()
+	for step := 0; ; step++ {
+		if !w.step(rng) {
+			select {
+			case <-done:
+			case <-time.After(time.Millisecond): // somebody gives way
+				continue
+			}
+			break
+		}
 		if step == idleAt {
 			synctest.Wait()
 			time.Sleep(32 * time.Minute)
@@ -285,7 +294,6 @@ func (w *world) round(seed uint64, seen map[string]int) {
 			idled = true
 		}
 	}
-	all.Wait()
 	w.hold(false)
 	w.judge(seed, user, token, acts, idled, seen)
 }

@@ -4,9 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
-	"errors"
 	"fmt"
-	mrand "math/rand/v2"
 	"time"
 
 	"example.com/hardy/internal/frame"
@@ -149,95 +147,16 @@ func (s *Session) commit(ctx context.Context) error {
 		}
 		return s.create(ctx)
 	}
-	waited, err := s.m.writers.enter(ctx, s.token.id)
-	if err != nil {
-		return unavailable("queue", err)
-	}
-	defer s.m.writers.leave(s.token.id)
 	if s.leave == rotate {
 		return s.rotate(ctx)
 	}
-	if waited {
-		if err := s.refetch(ctx); err != nil {
-			return err
-		}
-	}
-	return s.replace(ctx)
-}
-
-// refetch reads the record again under a pending write. A dead one refuses it.
-func (s *Session) refetch(ctx context.Context) error {
-	if err := s.fetch(ctx, wall()); err != nil {
-		return err
-	}
-	s.open()
-	s.fail = s.err
-	return s.err
-}
-
-// replace writes the pending changes into the held record.
-func (s *Session) replace(ctx context.Context) error {
-	s.open()
-	if s.err != nil {
-		s.fail = s.err
-		return s.err
-	}
-	for try := 1; ; try++ {
-		values := s.merge(s.base)
-		err := s.store(ctx, values, s.meta)
+	return s.write(ctx, func() error {
+		err := s.store(ctx, s.merge(s.base), s.meta)
 		if err == nil {
 			s.drop()
-			return nil
 		}
-		if err := s.again(ctx, err, try); err != nil {
-			return err
-		}
-	}
-}
-
-// store is one attempt to write values and changed metadata as the next version of the held record.
-func (s *Session) store(ctx context.Context, values frame.Frame, meta map[string]string) error {
-	if err := s.m.checkSize(values); err != nil {
 		return err
-	}
-	next := *s.rec
-	next.renew(wall())
-	next.Version++
-	var err error
-	if next.Meta, err = mergeMeta(s.rec.Meta, meta); err != nil {
-		return err
-	}
-	if next.Data, err = s.token.vault.Seal(next, Values{values}); err != nil {
-		return fmt.Errorf("session: seal: %w", err)
-	}
-	if err := s.m.ask("replace", func() error { return s.m.store.Replace(ctx, next) }); err != nil {
-		return err
-	}
-	*s.rec, s.base, s.stored = next, values, true
-	return nil
-}
-
-// again decides after a failed attempt: nil means that the record was read anew and the write may be
-// tried once more.
-func (s *Session) again(ctx context.Context, err error, try int) error {
-	if !errors.Is(err, ErrConflict) && !errors.Is(err, ErrNotFound) {
-		return err
-	}
-	if s.m.trace.Conflict != nil {
-		s.m.trace.Conflict(s.rec.Handle, try)
-	}
-	if try > 2 { // the writers are in other processes: give way
-		pause := time.NewTimer(mrand.N(time.Millisecond << min(try, 5)))
-		defer pause.Stop()
-		select {
-		case <-pause.C:
-		case <-ctx.Done():
-		}
-	}
-	if late := ctx.Err(); late != nil {
-		return unavailable("replace", late)
-	}
-	return s.refetch(ctx)
+	})
 }
 
 // create stores a new record for a session that has none.

@@ -74,7 +74,7 @@ func (k Key[T]) encode(v T) ([]byte, error) {
 			return nil, fmt.Errorf("session: %q: %w", k.name, err)
 		}
 	}
-	b, err := value.Encode(v)
+	b, err := value.Append(nil, v)
 	if err != nil {
 		return nil, fmt.Errorf("session: %q: %w", k.name, err)
 	}

@@ -5,12 +5,14 @@ import (
 	"hash/maphash"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // queue lets the writers of one session in this process go one after another, in order, so that they
 // don't spend their time on each other's conflicts. Writers of other sessions don't wait for them.
 type queue struct {
 	seed   maphash.Seed
+	lines  atomic.Int64 // sessions being written in turn
 	shards [64]struct {
 		sync.Mutex
 		waiting map[string][]chan struct{} // an entry, if empty, for each session being written
@@ -25,16 +27,28 @@ func newQueue() *queue {
 	return q
 }
 
-// enter waits for the turn to write id. waited says that others wrote meanwhile. After a nil error leave
-// must be called.
-func (q *queue) enter(ctx context.Context, id string) (waited bool, err error) {
+// busy says whether writers of id are taking turns.
+func (q *queue) busy(id string) bool {
+	if q.lines.Load() == 0 {
+		return false
+	}
+	shard := &q.shards[maphash.String(q.seed, id)%uint64(len(q.shards))]
+	shard.Lock()
+	defer shard.Unlock()
+	_, busy := shard.waiting[id]
+	return busy
+}
+
+// enter waits for the turn to write id. After a nil error leave must be called.
+func (q *queue) enter(ctx context.Context, id string) error {
 	shard := &q.shards[maphash.String(q.seed, id)%uint64(len(q.shards))]
 	shard.Lock()
 	others, busy := shard.waiting[id]
 	if !busy {
 		shard.waiting[id] = nil
+		q.lines.Add(1)
 		shard.Unlock()
-		return false, nil
+		return nil
 	}
 	turn := make(chan struct{})
 	shard.waiting[id] = append(others, turn)
@@ -42,16 +56,16 @@ func (q *queue) enter(ctx context.Context, id string) (waited bool, err error) {
 
 	select {
 	case <-turn:
-		return true, nil
+		return nil
 	case <-ctx.Done():
 	}
 	shard.Lock()
 	defer shard.Unlock()
 	if i := slices.Index(shard.waiting[id], turn); i >= 0 {
 		shard.waiting[id] = slices.Delete(shard.waiting[id], i, i+1)
-		return false, ctx.Err()
+		return ctx.Err()
 	}
-	return true, nil // the turn came at the same moment
+	return nil // the turn came at the same moment
 }
 
 // leave passes the turn on.
@@ -62,6 +76,7 @@ func (q *queue) leave(id string) {
 	waiting := shard.waiting[id]
 	if len(waiting) == 0 {
 		delete(shard.waiting, id)
+		q.lines.Add(-1)
 		return
 	}
 	shard.waiting[id] = waiting[1:]

@@ -41,22 +41,7 @@ func (s *Session) update(ctx context.Context, name string, f func(old []byte, ok
 
 // updateHeld writes one key into the held record.
 func (s *Session) updateHeld(ctx context.Context, name string, f func([]byte, bool) ([]byte, error)) error {
-	waited, err := s.m.writers.enter(ctx, s.token.id)
-	if err != nil {
-		return unavailable("queue", err)
-	}
-	defer s.m.writers.leave(s.token.id)
-	if waited {
-		if err := s.refetch(ctx); err != nil {
-			return err
-		}
-	}
-	s.open()
-	if s.err != nil {
-		s.fail = s.err
-		return s.err
-	}
-	for try := 1; ; try++ {
+	return s.write(ctx, func() error {
 		b, err := f(s.lookup(name))
 		if err != nil {
 			return err
@@ -64,12 +49,9 @@ func (s *Session) updateHeld(ctx context.Context, name string, f func([]byte, bo
 		err = s.store(ctx, frame.Apply(s.base, []frame.Change{{Key: name, Value: b}}), nil)
 		if err == nil {
 			s.inherited, s.changes = without(s.inherited, name), without(s.changes, name)
-			return nil
 		}
-		if err := s.again(ctx, err, try); err != nil {
-			return err
-		}
-	}
+		return err
+	})
 }
 
 func without(changes []frame.Change, name string) []frame.Change {
