@@ -65,6 +65,9 @@ func New(opt *Options, policies ...Policy) (*Limiter, error) {
 	if opt != nil {
 		l.opt = *opt
 	}
+	if l.opt.MaxKeys > 1<<32 {
+		return nil, fmt.Errorf("%w: MaxKeys is %d; at most 4 billion", ErrPolicy, l.opt.MaxKeys)
+	}
 	if l.opt.MaxKeys < 0 || l.opt.Overflow < 0 || l.opt.ReserveFor < 0 {
 		return nil, fmt.Errorf("%w: an option is negative", ErrPolicy)
 	}

@@ -52,6 +52,7 @@ func TestBadPolicies(t *testing.T) {
 		{"unknown part", nil, with(func(p *Policy) { p.By = 64 }), "By is 64"},
 		{"everyone and a part", nil, with(func(p *Policy) { p.By = Everyone | ByUser }), "Everyone stands alone"},
 		{"two of x/time", nil, []Policy{FromRate("a", rate.NewLimiter(1, 1)), FromRate("b", rate.NewLimiter(1, 1))}, "cannot be decided together"},
+		{"no bound", &Options{MaxKeys: math.MaxInt}, []Policy{good}, "MaxKeys"},
 		{"negative option", &Options{MaxKeys: -1}, []Policy{good}, "negative"},
 	} {
 		l, err := New(c.opt, c.list...)

@@ -8,12 +8,14 @@ import (
 // Account is what a store keeps for one user and resource. Only this package reads its meaning; a store
 // keeps all of it or nothing.
 type Account struct {
-	Quota *Quota    // the user's own, by Set; nil: none
-	Since time.Time // when the calendar period began that Used belongs to
-	Used  int64
-	Parts []Part    // of Used, oldest first; only where the period is Sliding
-	Told  bool      // the soft threshold was told
-	Until time.Time // without a Quota, a store may forget the account after this; zero: never
+	Quota  *Quota    // the user's own, by Set; nil: none
+	Since  time.Time // when the calendar period began that Used belongs to
+	Used   int64
+	Period Period    // under which it was counted
+	Parts  []Part    // of Used, oldest first, and
+	Last   Part      // the current one; only where the period is Sliding
+	Told   bool      // the soft threshold was told
+	Until  time.Time // without a Quota, a store may forget the account after this; zero: never
 }
 
 // Part is what was used of a sliding period within one 128th of it.
@@ -24,28 +26,50 @@ type Part struct {
 
 const resolution = 128
 
-// roll brings the account to now: what is past does not count any more.
+// roll brings the account to now: what is past does not count any more. Where usage was counted under
+// another period (a Set, another tier, a changed default), what is left of it counts as used now.
 func (a *Account) roll(q Quota, now time.Time) {
-	switch q.Period.kind {
-	case sliding:
-		gone := 0
-		for gone < len(a.Parts) && !a.Parts[gone].Last.Add(q.Period.length()).After(now) {
-			a.Used -= a.Parts[gone].Amount
-			gone++
+	if !a.Period.same(q.Period) {
+		a.forget(a.Period, now)
+		a.Period, a.Parts, a.Last, a.Since = q.Period, nil, Part{}, time.Time{}
+		switch {
+		case q.Period.kind == sliding && a.Used > 0:
+			a.Last = Part{now, now, a.Used}
+		case q.Period.kind == day || q.Period.kind == month:
+			a.Since, _ = q.Period.calendar(now)
 		}
-		if gone > 0 {
-			a.Parts = append(a.Parts[:0:0], a.Parts[gone:]...)
-		}
-	case day, month:
-		if start, _ := q.Period.calendar(now); start.After(a.Since) {
-			a.Since, a.Used, a.Told = start, 0, false
-		}
-		return
 	}
-	if _, clear := q.soft(a.Used); clear {
+	if a.forget(q.Period, now) {
+		a.Told = false
+	} else if _, clear := q.soft(a.Used); clear && (q.Period.kind == sliding || q.Period.kind == gauge) {
 		a.Told = false
 	}
 }
+
+// forget drops the usage that is past, and says whether a new calendar period has begun.
+func (a *Account) forget(p Period, now time.Time) (begun bool) {
+	switch p.kind {
+	case sliding:
+		for len(a.Parts) > 0 && a.Parts[0].past(p, now) {
+			a.Used -= a.Parts[0].Amount
+			a.Parts = a.Parts[1:]
+		}
+		if a.Last.past(p, now) {
+			a.Used -= a.Last.Amount
+			a.Last = Part{}
+		}
+	case day, month:
+		if start, _ := p.calendar(now); start.After(a.Since) {
+			a.Since, a.Used = start, 0
+			return true
+		}
+	}
+	return false
+}
+
+func (p Part) past(in Period, now time.Time) bool { return !p.end(in).After(now) }
+
+func (p Part) end(in Period) time.Time { return p.Last.Add(in.length()) }
 
 // add records an amount that was admitted.
 func (a *Account) add(q Quota, now time.Time, amount int64) {
@@ -53,49 +77,34 @@ func (a *Account) add(q Quota, now time.Time, amount int64) {
 	if q.Period.kind != sliding || amount == 0 {
 		return
 	}
-	if n := len(a.Parts); n > 0 {
-		last := a.Parts[n-1]
-		if now.Before(last.Last) {
-			now = last.Last // the clock went back; parts stay in order
-		}
-		if now.Sub(last.First) < q.Period.length()/resolution {
-			last.Last, last.Amount = now, last.Amount+amount
-			a.Parts = append(a.Parts[:n-1:n-1], last)
-			return
-		}
+	if now.Before(a.Last.Last) {
+		now = a.Last.Last // the clock went back; parts stay in order
 	}
-	a.Parts = append(a.Parts[:len(a.Parts):len(a.Parts)], Part{now, now, amount})
+	if a.Last.Amount > 0 && now.Sub(a.Last.First) >= q.Period.length()/resolution {
+		a.Parts = append(a.Parts, a.Last)
+		a.Last = Part{}
+	}
+	if a.Last.Amount == 0 {
+		a.Last.First = now
+	}
+	a.Last.Last = now
+	a.Last.Amount += amount
 }
 
 // remove gives an amount back, what was used last first, and says how much there was to give.
 func (a *Account) remove(amount int64) int64 {
 	amount = min(amount, a.Used)
 	a.Used -= amount
-	a.Parts = append([]Part(nil), a.Parts...)
-	for left := amount; left > 0 && len(a.Parts) > 0; {
-		last := &a.Parts[len(a.Parts)-1]
-		part := min(left, last.Amount)
-		last.Amount -= part
-		left -= part
-		if last.Amount == 0 {
-			a.Parts = a.Parts[:len(a.Parts)-1]
-		}
+	left := amount
+	for left > 0 && a.Last.Amount <= left && len(a.Parts) > 0 {
+		left -= a.Last.Amount
+		n := len(a.Parts) - 1
+		a.Last, a.Parts = a.Parts[n], a.Parts[:n:n] // who still holds the longer slice keeps its elements
+	}
+	if a.Last.Amount -= left; a.Last.Amount <= 0 {
+		a.Last = Part{}
 	}
 	return amount
-}
-
-// move carries usage over to another period: what was used so far counts as used now.
-func (a *Account) move(from, to Quota, now time.Time) {
-	if from.Period.same(to.Period) {
-		return
-	}
-	a.Parts, a.Since = nil, time.Time{}
-	switch {
-	case to.Period.kind == sliding && a.Used > 0:
-		a.Parts = []Part{{now, now, a.Used}}
-	case to.Period.kind != sliding && to.Period.kind != gauge:
-		a.Since, _ = to.Period.calendar(now)
-	}
 }
 
 // past says that a store may forget the account at now.
@@ -123,10 +132,10 @@ func (a *Account) retryAt(q Quota, amount int64) time.Time {
 	used := a.Used
 	for _, p := range a.Parts {
 		if used -= p.Amount; used+amount <= q.Limit {
-			return p.Last.Add(q.Period.length())
+			return p.end(q.Period)
 		}
 	}
-	return time.Time{}
+	return a.Last.end(q.Period)
 }
 
 func (a *Account) usage(q Quota) Usage {
@@ -140,8 +149,8 @@ func (a *Account) usage(q Quota) Usage {
 	switch {
 	case q.Period.kind == day || q.Period.kind == month:
 		_, u.ResetsAt = q.Period.calendar(a.Since)
-	case len(a.Parts) > 0:
-		u.ResetsAt = a.Parts[len(a.Parts)-1].Last.Add(q.Period.length())
+	case a.Last.Amount > 0:
+		u.ResetsAt = a.Last.end(q.Period)
 	}
 	return u
 }
@@ -155,11 +164,9 @@ func (a *Account) until(q Quota) time.Time {
 	case q.Period.kind != sliding:
 		_, end := q.Period.calendar(a.Since)
 		return end.Add(24 * time.Hour)
-	case len(a.Parts) > 0:
-		return a.Parts[len(a.Parts)-1].Last.Add(q.Period.length())
 	}
-	return a.Until
+	return a.Last.end(q.Period)
 }
 
 // empty says that nothing is lost with the account.
-func (a *Account) empty() bool { return a.Quota == nil && a.Used == 0 && len(a.Parts) == 0 && !a.Told }
+func (a *Account) empty() bool { return a.Quota == nil && a.Used == 0 && !a.Told }

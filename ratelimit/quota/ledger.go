@@ -170,9 +170,9 @@ func (l *Ledger) Set(ctx context.Context, user, resource string, q *Quota) error
 			return err
 		}
 		switch {
-		case had && has:
-			a.move(before, after, now)
-		case !has:
+		case has:
+			a.roll(after, now)
+		default:
 			*a = Account{}
 		}
 		if reached, _ := after.soft(a.Used); !reached {

@@ -129,4 +129,7 @@ func ParsePeriod(s string) (Period, error) {
 var errPeriod = errors.New("quota: not a period")
 
 // same says whether usage counted under one continues under the other.
-func (p Period) same(q Period) bool { return p.String() == q.String() }
+func (p Period) same(q Period) bool {
+	return p.kind == q.kind && (p.kind != sliding || p.length() == q.length()) &&
+		(p.zone == q.zone || p.location().String() == q.location().String())
+}

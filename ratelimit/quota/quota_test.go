@@ -342,3 +342,30 @@ func TestSlidingIsBoundedAndNeverShort(t *testing.T) {
 		}
 	})
 }
+
+// A tier that changes its period keeps what is used, and lets it go in time.
+func TestPeriodOfATierChanges(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		q := Quota{Limit: 10, Period: Day(nil)}
+		l := mustLedger(t, &Options{Tier: func(user, resource string) (Quota, bool) { return q, true }})
+		l.Consume(t.Context(), "ann", "r", 8)
+		for _, p := range []Period{Sliding(time.Hour), Month(nil), Gauge(), Sliding(2 * time.Hour)} {
+			q.Period = p
+			if err := l.Consume(t.Context(), "ann", "r", 3); !errors.Is(err, ErrExceeded) {
+				t.Errorf("%v: %v", p, err)
+			}
+		}
+		l.Refund(t.Context(), "ann", "r", 1)
+		time.Sleep(2 * time.Hour)
+		if u := used(t, l, "ann", "r"); u.Used != 0 {
+			t.Errorf("%+v", u)
+		}
+		q.Period = Day(nil)
+		l.Consume(t.Context(), "ann", "r", 8)
+		time.Sleep(48 * time.Hour)
+		q.Period = Gauge()
+		if u := used(t, l, "ann", "r"); u.Used != 0 {
+			t.Errorf("what was past under the old period should not come back: %+v", u)
+		}
+	})
+}

@@ -12,7 +12,7 @@ import (
 //     an error, nothing is stored and Update returns that error.
 //  2. f may be called again where the store has to try again. It takes nothing from the account but what
 //     it returns through it, and does not call the store.
-//  3. f may replace slices of the account, never change their elements; so may the store hand out its own.
+//  3. f may shorten or append to Parts, never change its elements; so the store may hand out its own slice.
 //  4. After Update returns nil, the account outlives the process, if the store promises that at all.
 //  5. Accounts returns those of a user by resource.
 type Store interface {
