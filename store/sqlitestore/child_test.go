@@ -3,6 +3,7 @@ package sqlitestore
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -55,7 +56,15 @@ func child(ctx context.Context, args []string) error {
 	}
 	switch args[0] {
 	case "write":
-		return childWrite(ctx, s, args[2])
+		if s.writer, err = s.hire(ctx); err == nil {
+			err = s.writer.exec("PRAGMA synchronous=" + args[3])
+		}
+		if err == nil { // for many checkpoints in a short time
+			err = s.writer.exec("PRAGMA wal_autocheckpoint=150")
+		}
+		if err == nil {
+			return childWrite(ctx, s, args[2])
+		}
 	case "update":
 		n, _ := strconv.Atoi(args[3])
 		err = childUpdate(ctx, s, args[2], n)
@@ -148,28 +157,29 @@ func (l *ledger) note(line string) {
 }
 
 // check compares a file with the ledger: everything that was acknowledged is there, whole.
-func (l *ledger) check(t *testing.T, path string) {
-	t.Helper()
-	s, err := Open(context.Background(), path, nil)
+func (l *ledger) check(path string) error {
+	ctx := context.Background()
+	s, err := Open(ctx, path, nil)
 	if err != nil {
-		t.Fatalf("Open after the crash: %v", err)
+		return fmt.Errorf("Open after the crash: %w", err)
 	}
 	defer s.Close()
 	var verdict string
 	if err := s.db.QueryRow("PRAGMA integrity_check").Scan(&verdict); err != nil || verdict != "ok" {
-		t.Fatalf("integrity_check: %s, %v", verdict, err)
+		return fmt.Errorf("integrity_check: %s, %w", verdict, err)
 	}
 	for id, v := range l.version {
-		r, err := s.Load(context.Background(), id)
+		r, err := s.Load(ctx, id)
 		switch {
 		case err != nil:
-			t.Fatalf("an acknowledged record: %v", err)
+			return fmt.Errorf("a record that was acknowledged: %w", err)
 		case r.Version < v:
-			t.Errorf("version %d was acknowledged, %d is there", v, r.Version)
+			return fmt.Errorf("version %d was acknowledged, %d is there", v, r.Version)
 		case l.ended[id] && r.Ended == "":
-			t.Errorf("an ended session lives")
+			return errors.New("an ended session lives")
 		case r.Ended == "" && string(r.Data) != string(dataOf(id, r.Version)):
-			t.Errorf("version %d holds %q", r.Version, r.Data)
+			return fmt.Errorf("version %d holds %q", r.Version, r.Data)
 		}
 	}
+	return nil
 }
