@@ -236,8 +236,11 @@ func doubleClick(t *testing.T, processes int, was string, rings, nth int, name s
 	seen := false
 	for _, info := range list {
 		seen = seen || info.Handle == now
-		if was == "bob" && info.Handle == handle {
+		switch {
+		case was == "bob" && info.Handle == handle:
 			t.Errorf("%s: ann's session bears the handle of bob's", where)
+		case was != "bob" && handle != "" && info.Handle != handle:
+			t.Errorf("%s: a session of another handle: Revoke would end one of the two", where)
 		}
 	}
 	if !seen {
