@@ -92,7 +92,8 @@ func (j *Jar) SetFor(d time.Duration, values ...Value) error {
 		if v.err != nil {
 			return v.err
 		}
-		next.put(entry{v.key, expires, append(binary.AppendUvarint(nil, uint64(expires)), v.encoded...)})
+		stored := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(v.encoded)), uint64(expires))
+		next.put(entry{v.key, expires, append(stored, v.encoded...)})
 	}
 	return j.set(now.Unix(), next)
 }
@@ -117,6 +118,7 @@ func (j *Jar) set(now int64, next entries) error {
 	if len(j.spec.Name())+len(version)+idLen+1+sealedLen(1+j.entries.sizeWith(next)) > cookieheader.MaxBytes {
 		return ErrTooLarge
 	}
+	j.entries = slices.Grow(j.entries, len(next))
 	for _, e := range next {
 		j.entries.put(e)
 	}

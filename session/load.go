@@ -11,19 +11,24 @@ import (
 // can Reset it, or Login. With any other error comes none: the store could not be asked
 // (ErrUnavailable); answer 503, never with a blank session. It waits no longer than Options.StoreTimeout.
 func (m *Manager) Load(ctx context.Context, t *Token) (*Session, error) {
-	both := &struct {
-		Session
-		Record
-	}{Session: Session{m: m, token: t}}
-	s := &both.Session
-	s.rec = &both.Record
 	now := time.Now()
-	p := patiently(ctx, now, m.timeout)
-	defer p.done()
-	if err := s.fetch(p, now); err != nil {
+	l := &loaded{
+		Session:  Session{m: m, token: t},
+		patience: patience{Context: ctx, at: now.Add(m.timeout)},
+	}
+	l.Session.rec = &l.Record
+	defer l.patience.done()
+	if err := l.Session.fetch(&l.patience, now); err != nil {
 		return nil, err
 	}
-	return s, s.err
+	return &l.Session, l.Session.err
+}
+
+// loaded is what a Load needs, in one allocation.
+type loaded struct {
+	Session
+	Record
+	patience
 }
 
 // fetch reads the record and judges it. What is pending stays.

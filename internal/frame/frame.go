@@ -45,6 +45,12 @@ func Parse(b []byte) (Frame, error) {
 
 // take cuts a length and that many bytes off the front of b.
 func take(b []byte) (field, rest []byte, ok bool) {
+	if len(b) > 0 && b[0] < 0x80 { // most lengths are one byte
+		if end := 1 + int(b[0]); end <= len(b) {
+			return b[1:end], b[end:], true
+		}
+		return nil, nil, false
+	}
 	n, w := binary.Uvarint(b)
 	if w <= 0 || w > 1 && b[w-1] == 0 || n > uint64(len(b)-w) {
 		return nil, nil, false
