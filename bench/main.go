@@ -20,7 +20,7 @@ const millionName = "1 M sessions"
 
 func main() {
 	c := &config{workers: runtime.GOMAXPROCS(0), rounds: 6, few: 1000, many: 40_000, million: 1_000_000, ballast: 64}
-	flag.DurationVar(&c.span, "span", 160*time.Millisecond, "time of one contestant in one mode in one round")
+	flag.DurationVar(&c.span, "span", 120*time.Millisecond, "time of one contestant in one mode in one round")
 	flag.IntVar(&c.rounds, "rounds", c.rounds, "rounds")
 	flag.IntVar(&c.ballast, "ballast", c.ballast, "MB of live heap beside the sessions")
 	only := flag.String("only", "", "`regexp` of the rows to run")
@@ -60,7 +60,7 @@ func writeAllocations(path string) error {
 
 func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 	start := time.Now()
-	r := &report{config: c}
+	r := &report{config: c, load: loadAverage()}
 	ballast := make([]byte, c.ballast<<20)
 	defer runtime.KeepAlive(ballast)
 	for i := range rows {

@@ -19,11 +19,13 @@ type report struct {
 	verdicts []verdict
 	config   *config
 	took     time.Duration
+	load     string // of the machine before the run began
 }
 
 func (r *report) write(w io.Writer) {
 	fmt.Fprintf(w, "%s, %s/%s, %d × %s; %s.\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.GOMAXPROCS(0), processor(), versions())
-	fmt.Fprintf(w, "%s, took %v; medians of %d rounds of %v each.\n", time.Now().UTC().Format("2 January 2006"), r.took.Round(time.Second), r.config.rounds, r.config.span)
+	fmt.Fprintf(w, "%s, took %v; medians of %d rounds of %v each. Load of the machine before: %s.\n",
+		time.Now().UTC().Format("2 January 2006"), r.took.Round(time.Second), r.config.rounds, r.config.span, r.load)
 	if len(r.results) > 0 {
 		fmt.Fprintf(w, "Few sessions are %d, many %d; parallel is %d goroutines, each with sessions of its own.\n\n", r.config.few, r.config.many, r.config.workers)
 		fmt.Fprintln(w, "| | | serial µs (low–high) | parallel µs (low–high) | allocations | bytes | beside the first, serial · parallel |\n|---|---|---|---|---|---|---|")
@@ -116,6 +118,16 @@ func processor() string {
 		}
 	}
 	return "processor unknown"
+}
+
+// loadAverage says what else goes on: above 0 each figure shares the cores with others.
+func loadAverage() string {
+	b, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return "unknown"
+	}
+	one, _, _ := strings.Cut(string(b), " ")
+	return one
 }
 
 // byHand begins what a person has written about the figures.
