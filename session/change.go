@@ -309,12 +309,13 @@ func (s *Session) quit() error {
 	if !s.sent {
 		return nil
 	}
-	p := s.m.insist(s.background())
+	now := wall()
+	p := s.m.insist(s.background(), now)
 	defer p.done()
 	if err := s.finishHeld(p); err != nil {
 		return err
 	}
-	s.err = &ExpiredError{ReasonLogout, wall()}
+	s.err = &ExpiredError{ReasonLogout, now}
 	return ErrSent
 }
 

@@ -47,9 +47,10 @@ func (s *Session) save(ctx context.Context) error {
 	if !s.pending() {
 		return nil
 	}
-	p := s.m.insist(ctx)
+	now := wall()
+	p := s.m.insist(ctx, now)
 	defer p.done()
-	return s.commit(p)
+	return s.commit(p, now)
 }
 
 // Abandon stores nothing but an end that is pending: the middleware calls it where a panic leaves the
@@ -60,7 +61,7 @@ func (m *Manager) Abandon(ctx context.Context, s *Session) error {
 	if s.leave != end {
 		return nil
 	}
-	p := m.insist(ctx)
+	p := m.insist(ctx, wall())
 	defer p.done()
 	return s.finishHeld(p)
 }
@@ -131,7 +132,8 @@ func (s *Session) begins() bool {
 	return false
 }
 
-func (s *Session) commit(ctx context.Context) error {
+// commit stores what is pending, at now.
+func (s *Session) commit(ctx context.Context, now time.Time) error {
 	if s.leave == end {
 		if err := s.finishHeld(ctx); err != nil {
 			return err
@@ -150,8 +152,8 @@ func (s *Session) commit(ctx context.Context) error {
 	if s.leave == rotate {
 		return s.rotate(ctx)
 	}
-	return s.write(ctx, func() error {
-		err := s.store(ctx, s.merge(s.base), s.meta)
+	return s.write(ctx, now, func(now time.Time) error {
+		err := s.store(ctx, now, s.merge(s.base), s.meta)
 		if err == nil {
 			s.drop()
 		}

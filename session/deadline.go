@@ -11,7 +11,7 @@ import (
 type patience struct {
 	context.Context
 	at     time.Time
-	insist bool // the end of the context is no reason to stop
+	insist bool // the end of the context is no reason to stop: a client that hangs up can't undo a logout
 
 	mu     sync.Mutex
 	asked  bool
@@ -22,11 +22,6 @@ type patience struct {
 // patiently bounds one or more store calls by limit from now. The caller calls done afterwards.
 func patiently(ctx context.Context, now time.Time, limit time.Duration) *patience {
 	return &patience{Context: ctx, at: now.Add(limit)}
-}
-
-// insistently is patiently for writes: a client that hangs up can't undo a logout.
-func insistently(ctx context.Context, limit time.Duration) *patience {
-	return &patience{Context: ctx, at: time.Now().Add(limit), insist: true}
 }
 
 func (p *patience) Deadline() (time.Time, bool) {

@@ -66,10 +66,11 @@ func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {
 		return nil
 	}
-	p := m.insist(ctx)
+	now := wall()
+	p := m.insist(ctx, now)
 	defer p.done()
 	next := *s.rec
-	next.renew(wall())
+	next.renew(now)
 	err := m.ask("touch", func() error {
 		return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)
 	})

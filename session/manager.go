@@ -159,5 +159,7 @@ func unavailable(op string, err error) error {
 	return fmt.Errorf("%w (%s): %w", ErrUnavailable, op, err)
 }
 
-// insist bounds the writes of one commit.
-func (m *Manager) insist(ctx context.Context) *patience { return insistently(ctx, m.timeout) }
+// insist bounds the writes of one commit that begins now.
+func (m *Manager) insist(ctx context.Context, now time.Time) *patience {
+	return &patience{Context: ctx, at: now.Add(m.timeout), insist: true}
+}

@@ -358,7 +358,7 @@ func (s *Session) corrupt(cause error) {
 		s.m.trace.Corrupt(s.rec.Handle, cause)
 	}
 	s.m.log.Error("session: record does not open under its token; ending it", "session", s.rec.Handle)
-	p := s.m.insist(s.background())
+	p := s.m.insist(s.background(), now)
 	defer p.done()
 	if _, err := s.m.endOne(p, s.token.id, End{Reason: ReasonCorrupt, At: now}); err != nil && !errors.Is(err, ErrNotFound) {
 		s.m.log.Error("session: corrupt record could not be ended", "session", s.rec.Handle, "error", err)

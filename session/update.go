@@ -2,6 +2,7 @@ package session
 
 import (
 	"context"
+	"time"
 
 	"example.com/hardy/internal/frame"
 )
@@ -19,15 +20,16 @@ func (s *Session) update(ctx context.Context, name string, f func(old []byte, ok
 	if err := s.writable(); err != nil {
 		return err
 	}
-	p := s.m.insist(ctx)
+	now := wall()
+	p := s.m.insist(ctx, now)
 	defer p.done()
 	if s.leave == rotate || s.cleared {
-		if err := s.commit(p); err != nil {
+		if err := s.commit(p, now); err != nil {
 			return err
 		}
 	}
 	if s.token != nil && s.leave == stay {
-		return s.updateHeld(p, name, f)
+		return s.updateHeld(p, now, name, f)
 	}
 	b, err := f(s.lookup(name))
 	if err != nil {
@@ -36,17 +38,17 @@ func (s *Session) update(ctx context.Context, name string, f func(old []byte, ok
 	if err := s.put(name, b); err != nil {
 		return err
 	}
-	return s.commit(p)
+	return s.commit(p, now)
 }
 
 // updateHeld writes one key into the held record.
-func (s *Session) updateHeld(ctx context.Context, name string, f func([]byte, bool) ([]byte, error)) error {
-	return s.write(ctx, func() error {
+func (s *Session) updateHeld(ctx context.Context, now time.Time, name string, f func([]byte, bool) ([]byte, error)) error {
+	return s.write(ctx, now, func(now time.Time) error {
 		b, err := f(s.lookup(name))
 		if err != nil {
 			return err
 		}
-		err = s.store(ctx, frame.Apply(s.base, []frame.Change{{Key: name, Value: b}}), nil)
+		err = s.store(ctx, now, frame.Apply(s.base, []frame.Change{{Key: name, Value: b}}), nil)
 		if err == nil {
 			s.inherited, s.changes = without(s.inherited, name), without(s.changes, name)
 		}

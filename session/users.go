@@ -61,7 +61,7 @@ func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
 // served with the session, nor with one that replaced it meanwhile. Errors: ErrNotFound where the user has no live session of that
 // handle, ErrUnavailable; then it may have been ended.
 func (m *Manager) Revoke(ctx context.Context, user, handle string) error {
-	p := m.insist(ctx)
+	p := m.insist(ctx, time.Now())
 	defer p.done()
 	n, err := m.revoke(p, user, ReasonRevoked, func(r *Record) bool { return r.Handle == handle })
 	if err == nil && n == 0 {
@@ -73,7 +73,7 @@ func (m *Manager) Revoke(ctx context.Context, user, handle string) error {
 // RevokeUser ends all sessions of the user, for a disabled account or a stolen password, and says how
 // many. The error is ErrUnavailable; then some may have been ended: call it again.
 func (m *Manager) RevokeUser(ctx context.Context, user string) (int, error) {
-	p := m.insist(ctx)
+	p := m.insist(ctx, time.Now())
 	defer p.done()
 	return m.revoke(p, user, ReasonRevoked, func(*Record) bool { return true })
 }
@@ -100,7 +100,7 @@ func (m *Manager) RevokeOthers(ctx context.Context, s *Session) (int, error) {
 	if user == "" {
 		return 0, ErrAnonymous
 	}
-	p := m.insist(ctx)
+	p := m.insist(ctx, time.Now())
 	defer p.done()
 	return m.revoke(p, user, ReasonRevoked, func(r *Record) bool { return r.ID != own })
 }

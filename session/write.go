@@ -13,14 +13,14 @@ import (
 // write makes attempts to store something in the held record, each on the newest version, until one is not
 // beaten by another writer. The first comes out of turn, on what the request has read: mostly nobody else
 // writes. After that the writers of this process take turns.
-func (s *Session) write(ctx context.Context, attempt func() error) error {
+func (s *Session) write(ctx context.Context, now time.Time, attempt func(now time.Time) error) error {
 	if s.open(); s.err != nil {
 		s.fail = s.err
 		return s.err
 	}
 	id := s.token.id
 	if !s.m.writers.busy(id) {
-		if err := attempt(); !s.beaten(err, 1) {
+		if err := attempt(now); !s.beaten(err, 1) {
 			return err
 		}
 	}
@@ -32,7 +32,7 @@ func (s *Session) write(ctx context.Context, attempt func() error) error {
 		if err := s.refetch(ctx); err != nil {
 			return err
 		}
-		if err := attempt(); !s.beaten(err, try) {
+		if err := attempt(wall()); !s.beaten(err, try) {
 			return err
 		}
 		if err := giveWay(ctx, try); err != nil {
@@ -73,13 +73,13 @@ func (s *Session) refetch(ctx context.Context) error {
 	return s.err
 }
 
-// store is one attempt to write values and changed metadata as the next version of the held record.
-func (s *Session) store(ctx context.Context, values frame.Frame, meta map[string]string) error {
+// store is one attempt to write, at now, values and changed metadata as the next version of the held record.
+func (s *Session) store(ctx context.Context, now time.Time, values frame.Frame, meta map[string]string) error {
 	if err := s.m.checkSize(values); err != nil {
 		return err
 	}
 	next := *s.rec
-	next.renew(wall())
+	next.renew(now)
 	next.Version++
 	var err error
 	if next.Meta, err = mergeMeta(s.rec.Meta, meta); err != nil {
