@@ -61,11 +61,14 @@ func (c *sealing) traceRetired(key string) {
 	}
 }
 
-// seal returns the text for t, and remembers what it opens: the next request comes with it.
+// seal returns the text for t, and remembers what it opens: the next request comes with it. Where the ring changes at
+// this moment nobody knows which key has sealed it, and nothing is remembered: under a wrong one its revocation
+// would be passed by.
 func (c *sealing) seal(t *session.Token) (string, error) {
+	generation, key := c.keys.Generation(), c.keys.PrimaryID()
 	text, err := c.sealer.Seal([]byte(t.Secret()))
-	if err == nil {
-		c.opened.put(text, openedToken{t, c.keys.PrimaryID()})
+	if err == nil && c.keys.Generation() == generation {
+		c.opened.put(text, openedToken{t, key})
 	}
 	return text, err
 }

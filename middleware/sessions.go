@@ -121,7 +121,7 @@ type exchange struct {
 	s        *session.Session
 	fields   fields
 	delivery session.Delivery
-	stale    bool
+	stale    bool // see Carried
 	returned bool
 }
 
@@ -141,20 +141,27 @@ func (x *exchange) deliver(h http.Header) error {
 	return nil
 }
 
-// handOver writes the token where this request gave cause, or where its own write has just renewed the
-// record and the token lies sealed under a retired key.
+// handOver writes the token where this request gave cause, or where its own write has renewed the record and the
+// token lies sealed under a retired key.
 func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
 	x.delivery = x.h.manager.Sent(x.s)
 	d := &x.delivery
 	switch {
 	case d.Due && d.Token == nil:
 		x.h.carrier.Clear(h, x.r)
-	case d.Due, x.stale && d.Stored:
+	case d.Due, x.stale && d.Stored && x.unmoved(d.Token):
 		err = x.h.carrier.Write(h, x.r, d.Token, x.s.MaxAge())
 	default:
 		return false, nil
 	}
 	return true, err
+}
+
+// unmoved says whether t still opens the session: the Touch went out before the handler, which may have worked for long.
+// A token that was replaced or ended meanwhile, sealed anew, would take the newer cookie's place in the browser.
+func (x *exchange) unmoved(t *session.Token) bool {
+	_, err := x.h.manager.Load(x.r.Context(), t)
+	return err == nil
 }
 
 // withdraw does nothing: the sessions of a manager further out stand by themselves.
