@@ -32,6 +32,8 @@
 //   - Two keys share a bucket if their 64-bit keyed hashes collide: among a million keys, one newcomer in
 //     18 million million. It is refused early then.
 //   - Rates are rounded down, to 1/8 ns a unit: unnoticeable below 10 million units a second.
+//   - The bound is on what was asked for. Settle may charge more than was reserved, and Refund may give back
+//     what has refilled since.
 //   - A limiter is one process's. What it holds is gone at a restart, and buckets are full again.
 //   - A token bucket is not a window: after a pause, Burst units may be followed by what refills, so that
 //     somewhat more than Limit × T fit into one span T. Take a smaller Burst where that matters, or a quota.

@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"fmt"
-	"net/netip"
 	"time"
 
 	"example.com/hardy/ratelimit/internal/gcra"
@@ -181,56 +180,6 @@ func (l *Limiter) Names() []string {
 		names[i] = p.Name
 	}
 	return names
-}
-
-// MaxBytes is what the limiter's tables take when they are full. Nothing a client sends makes them
-// larger.
-func (l *Limiter) MaxBytes() (n int64) {
-	for i := range l.groups {
-		n += l.groups[i].table.maxBytes()
-	}
-	return n
-}
-
-// Stats is what a limiter holds at a moment.
-type Stats struct {
-	Keys  int   // kept, those included that would be dropped when room is needed
-	Bytes int64 // what their tables take now
-}
-
-// Stats counts; it locks one shard after another, so it is for a metrics page, not for every request.
-func (l *Limiter) Stats() (st Stats) {
-	for i := range l.groups {
-		t := &l.groups[i].table
-		words := 0
-		for j := range t.shards {
-			s := &t.shards[j]
-			s.mu.Lock()
-			st.Keys += int(s.used)
-			words += len(s.words)
-			s.mu.Unlock()
-		}
-		st.Bytes += t.bytes(words)
-	}
-	return st
-}
-
-// ExemptAddrs is an Options.Exempt: keys whose whole address lies in one of the prefixes, and which have
-// an address. Mapped IPv4 counts as IPv4.
-func ExemptAddrs(prefixes ...netip.Prefix) func(Key) bool {
-	list := append([]netip.Prefix(nil), prefixes...)
-	return func(k Key) bool {
-		a, bits := k.Addr.Addr().Unmap(), k.Addr.Bits()
-		if k.Addr.Addr().Is4In6() {
-			bits = 32
-		}
-		for _, p := range list {
-			if k.Addr.IsValid() && bits >= p.Bits() && p.Contains(a) {
-				return true
-			}
-		}
-		return false
-	}
 }
 
 func (l *Limiter) clock() gcra.Ticks { return gcra.Of(time.Since(l.start)) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"time"
 
 	"example.com/hardy/ratelimit/internal/gcra"
 )
@@ -239,25 +238,5 @@ func (l *Limiter) tell(d *decision, k *Key, n int) {
 	}
 	if tr.Decision != nil {
 		tr.Decision(*k, d.Result)
-	}
-}
-
-// askShared asks the bucket of x/time, which comes last because it cannot be put back.
-func (l *Limiter) askShared(d *decision, n int) {
-	for i := range d.n {
-		c := &d.cells[i]
-		if c.policy != l.shared {
-			continue
-		}
-		now := time.Now()
-		c.violated = !c.policy.Shared.AllowN(now, n)
-		if !c.Unlimited() {
-			tokens := c.policy.Shared.TokensAt(now)
-			c.level = gcra.Ticks((float64(c.burst) - tokens) * float64(c.Interval))
-			if c.violated {
-				c.wait = max(c.Wait(c.level, c.Cost(n)), 1)
-			}
-		}
-		d.Allowed = !c.refuses()
 	}
 }

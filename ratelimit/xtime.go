@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"example.com/hardy/ratelimit/internal/gcra"
+
 	"golang.org/x/time/rate"
 )
 
@@ -15,6 +17,26 @@ import (
 // For a bucket a key on the same terms write Policy{Limit: l.Limit(), Burst: l.Burst()}.
 func FromRate(name string, l *rate.Limiter) Policy {
 	return Policy{Name: name, Limit: l.Limit(), Burst: l.Burst(), Shared: l}
+}
+
+// askShared asks the bucket of x/time, which comes last because it cannot be put back.
+func (l *Limiter) askShared(d *decision, n int) {
+	for i := range d.n {
+		c := &d.cells[i]
+		if c.policy != l.shared {
+			continue
+		}
+		now := time.Now()
+		c.violated = !c.policy.Shared.AllowN(now, n)
+		if !c.Unlimited() {
+			tokens := c.policy.Shared.TokensAt(now)
+			c.level = gcra.Ticks((float64(c.burst) - tokens) * float64(c.Interval))
+			if c.violated {
+				c.wait = max(c.Wait(c.level, c.Cost(n)), 1)
+			}
+		}
+		d.Allowed = !c.refuses()
+	}
 }
 
 // Bound is a Limiter for one key, with the methods of *rate.Limiter that other packages ask for.
