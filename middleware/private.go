@@ -14,7 +14,7 @@ type fields [2]string
 // Cache-Control stands unless a cookie goes out with the answer, or it would let a shared cache keep it.
 func (f *fields) private(h http.Header, vary string, cookie bool) {
 	cc := h["Cache-Control"]
-	if len(cc) == 0 || cookie || shared(cc) {
+	if cookie || shared(cc) {
 		f[0] = noStore
 		h["Cache-Control"] = f[0:1:1]
 	}
@@ -26,17 +26,19 @@ func (f *fields) private(h http.Header, vary string, cookie bool) {
 	addVary(h, vary)
 }
 
+// shared says whether a shared cache may keep the answer: the field says so, or says nothing.
 func shared(cacheControl []string) bool {
+	says := false
 	for _, line := range cacheControl {
 		for directive := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(directive, "=")
-			name = strings.TrimSpace(name) // "s-maxage = 1" is no directive (RFC 9111 §5.2), and read as one by some
+			name, _, _ := strings.Cut(strings.TrimSpace(directive), "=")
 			if strings.EqualFold(name, "public") || strings.EqualFold(name, "s-maxage") {
 				return true
 			}
+			says = says || name != ""
 		}
 	}
-	return false
+	return !says
 }
 
 // addVary adds a name to the Vary field where it is not there.
