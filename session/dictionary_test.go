@@ -41,14 +41,20 @@ func newPages(t *testing.T, m *session.Manager) *pages {
 	return p
 }
 
-// call is one request of the browser's page, and returns the status of its answer.
+// call is one request of the browser's page.
 func (p *pages) call(f func(s *session.Session)) *http.Response {
 	p.t.Helper()
 	p.serve = func(_ http.ResponseWriter, r *http.Request) { f(session.From(r.Context())) }
 	resp, err := p.browser.Get(p.server.URL)
-	if err != nil {
-		p.t.Fatal(err)
-	}
+	return whole(p.t, resp, err)
+}
+
+// whole reads an answer to its end, so that the next request takes the same connection.
+func whole(t *testing.T, resp *http.Response, err error) *http.Response {
+	t.Helper()
+	must(t, err)
+	_, err = io.Copy(io.Discard, resp.Body)
+	must(t, err)
 	resp.Body.Close()
 	return resp
 }
@@ -291,8 +297,7 @@ func TestDictionaryRefuses(t *testing.T) {
 		part.Write([]byte("\x89PNG"))
 		must(t, w.Close())
 		resp, err = p.browser.Post(p.server.URL, w.FormDataContentType(), &form)
-		must(t, err)
-		resp.Body.Close()
+		whole(t, resp, err)
 		if resp.StatusCode != 200 {
 			t.Errorf("the upload: %d", resp.StatusCode)
 		}

@@ -22,6 +22,7 @@ import (
 type byHand struct {
 	session.Store
 	onLoad func(r *session.Record) // nil: nothing
+	ids    []string                // of what was created
 }
 
 func (h *byHand) Load(ctx context.Context, id string) (session.Record, error) {
@@ -33,16 +34,20 @@ func (h *byHand) Load(ctx context.Context, id string) (session.Record, error) {
 	return r, err
 }
 
+func (h *byHand) Create(ctx context.Context, r session.Record) error {
+	h.ids = append(h.ids, r.ID)
+	return h.Store.Create(ctx, r)
+}
+
 // records returns all that is there.
 func (h *byHand) records(t *testing.T) (all []session.Record) {
 	t.Helper()
-	for cursor := ""; ; {
-		page, next, err := h.Store.(session.Scanner).Scan(ctx, cursor, 100)
+	for _, id := range h.ids {
+		r, err := h.Store.Load(ctx, id)
 		must(t, err)
-		if all, cursor = append(all, page...), next; cursor == "" {
-			return all
-		}
+		all = append(all, r)
 	}
+	return all
 }
 
 // of returns the record of a user.
@@ -83,11 +88,8 @@ type vandal struct {
 
 var secret = session.NewKey[string]("secret")
 
-// newVandal signs user ("": nobody) and bob in, each with a secret. It returns the user's record with an older
-// secret, and as it is now.
-func newVandal(t *testing.T, user string) (v *vandal, older, mine, bobs session.Record) {
-	t.Helper()
-	v = &vandal{store: &byHand{Store: store.NewMemory(nil)}}
+func newVandal(t *testing.T) *vandal {
+	v := &vandal{store: &byHand{}}
 	v.faults = sessiontest.NewFaults(v.store)
 	o := quiet()
 	o.Trace = &session.Trace{
@@ -97,7 +99,18 @@ func newVandal(t *testing.T, user string) (v *vandal, older, mine, bobs session.
 	v.manager = session.NewManager(v.faults, o)
 	v.pages = newPages(t, v.manager)
 	v.bob = v.server.Browser()
+	return v
+}
+
+// begin empties the store and signs user ("": nobody) and bob in, each with a secret. It returns the user's
+// record with an older secret, and as it is now.
+func (v *vandal) begin(user string) (older, mine, bobs session.Record) {
+	t := v.t
+	t.Helper()
+	*v.store = byHand{Store: store.NewMemory(nil)}
+	v.faults.Clear()
 	sign := func(browser *http.Client, user, text string) {
+		browser.Jar, _ = cookiejar.New(nil)
 		v.server.Visit(browser, v.sessions, func(s *session.Session) {
 			if user != "" {
 				must(t, s.Login(user))
@@ -112,7 +125,7 @@ func newVandal(t *testing.T, user string) (v *vandal, older, mine, bobs session.
 	v.server.Visit(v.browser, v.sessions, func(s *session.Session) { must(t, secret.Set(s, "mine")) })
 	sign(v.bob, "bob", "bob's")
 	v.heard = nil
-	return v, older, v.store.of(t, user), v.store.of(t, "bob")
+	return older, v.store.of(t, user), v.store.of(t, "bob")
 }
 
 // shown is what a program can learn from a session; of one that was tampered with nothing but that.
@@ -242,10 +255,11 @@ func wantCorrupt(t *testing.T, call string, err error) {
 func TestEditedStoreServesNothing(t *testing.T) {
 	for _, e := range edits {
 		for _, way := range []string{"in place", "on the way out"} {
-			for _, use := range uses {
-				t.Run(e.name+"/"+way+"/"+use.name, func(t *testing.T) {
-					synctest.Test(t, func(t *testing.T) {
-						v, older, mine, bobs := newVandal(t, e.user)
+			t.Run(e.name+"/"+way, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					v := newVandal(t)
+					for _, use := range uses {
+						older, mine, bobs := v.begin(e.user)
 						if way == "in place" {
 							v.store.edit(t, mine.ID, func(r *session.Record) { e.edit(r, &older, &bobs) })
 						} else {
@@ -255,63 +269,69 @@ func TestEditedStoreServesNothing(t *testing.T) {
 								}
 							}
 						}
-						edited, err := v.store.Load(ctx, mine.ID)
-						must(t, err)
-
-						v.serve = func(_ http.ResponseWriter, r *http.Request) {
-							s := session.From(r.Context())
-							use.do(t, v, r, s)
-							if !use.over {
-								if learned := v.shown(r); len(learned) > 0 {
-									t.Errorf("shows %q", learned)
-								}
-								wantCorrupt(t, "Err", s.Err())
-							}
+						v.meets(mine.ID, use.status, use.over, func(r *http.Request, s *session.Session) { use.do(t, v, r, s) })
+						if t.Failed() {
+							t.Fatalf("where the first request %s", use.name)
 						}
-						resp, err := v.browser.Post(v.server.URL, "", nil)
-						must(t, err)
-						resp.Body.Close()
-						if resp.StatusCode != use.status || (len(resp.Header["Set-Cookie"]) > 0) != use.over {
-							t.Errorf("the request: %d, Set-Cookie %q", resp.StatusCode, resp.Header["Set-Cookie"])
-						}
-
-						// It has ended as corrupt, once, and its Data is gone.
-						if want := []string{"corrupt " + edited.Handle, "corrupt " + v.ended(t, mine.ID)}; !slices.Equal(v.heard, want) {
-							t.Errorf("traced %q, want %q", v.heard, want)
-						}
-						if r, err := v.store.Load(ctx, mine.ID); err != nil || r.Ended != session.ReasonCorrupt || r.Data != nil {
-							t.Errorf("the record: ended %q, %d bytes: %v", r.Ended, len(r.Data), err)
-						}
-						if !use.over {
-							v.serve = func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") }
-							resp, err = v.browser.Post(v.server.URL, "", nil)
-							must(t, err)
-							resp.Body.Close()
-							if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 401 || got != `Session error="expired", reason="corrupt"` {
-								t.Errorf("the next request: %d %q", resp.StatusCode, got)
-							}
-							v.serve = func(_ http.ResponseWriter, r *http.Request) {
-								s := session.From(r.Context())
-								if learned := v.shown(r); len(learned) > 0 || s.Ended() == nil || s.Ended().Reason != session.ReasonCorrupt {
-									t.Errorf("the page that starts over: %v, shows %q", s.Ended(), learned)
-								}
-							}
-							resp, err = v.server.Open(v.browser, "/")
-							must(t, err)
-							resp.Body.Close()
-						}
-
-						// Nobody else is harmed.
-						v.server.Visit(v.bob, v.sessions, func(s *session.Session) {
-							if s.User() != "bob" || secret.Get(s) != "bob's" {
-								t.Errorf("bob is %q with %q", s.User(), secret.Get(s))
-							}
-						})
-					})
+					}
 				})
-			}
+			})
 		}
 	}
+}
+
+// meets sends the first request after an edit of the record under id, and the next ones.
+func (v *vandal) meets(id string, status int, over bool, do func(*http.Request, *session.Session)) {
+	t := v.t
+	t.Helper()
+	edited, err := v.store.Load(ctx, id)
+	must(t, err)
+	v.serve = func(_ http.ResponseWriter, r *http.Request) {
+		s := session.From(r.Context())
+		do(r, s)
+		if !over {
+			if learned := v.shown(r); len(learned) > 0 {
+				t.Errorf("shows %q", learned)
+			}
+			wantCorrupt(t, "Err", s.Err())
+		}
+	}
+	resp, err := v.browser.Post(v.server.URL, "", nil)
+	whole(t, resp, err)
+	if resp.StatusCode != status || (len(resp.Header["Set-Cookie"]) > 0) != over {
+		t.Errorf("the request: %d, Set-Cookie %q", resp.StatusCode, resp.Header["Set-Cookie"])
+	}
+
+	// It has ended as corrupt, once, and its Data is gone.
+	if want := []string{"corrupt " + edited.Handle, "corrupt " + v.ended(t, id)}; !slices.Equal(v.heard, want) {
+		t.Errorf("traced %q, want %q", v.heard, want)
+	}
+	if r, err := v.store.Load(ctx, id); err != nil || r.Ended != session.ReasonCorrupt || r.Data != nil {
+		t.Errorf("the record: ended %q, %d bytes: %v", r.Ended, len(r.Data), err)
+	}
+	if !over {
+		v.serve = func(http.ResponseWriter, *http.Request) { t.Error("the handler ran") }
+		resp, err = v.browser.Post(v.server.URL, "", nil)
+		whole(t, resp, err)
+		if got := resp.Header.Get("WWW-Authenticate"); resp.StatusCode != 401 || got != `Session error="expired", reason="corrupt"` {
+			t.Errorf("the next request: %d %q", resp.StatusCode, got)
+		}
+		v.serve = func(_ http.ResponseWriter, r *http.Request) {
+			s := session.From(r.Context())
+			if learned := v.shown(r); len(learned) > 0 || s.Ended() == nil || s.Ended().Reason != session.ReasonCorrupt {
+				t.Errorf("the page that starts over: %v, shows %q", s.Ended(), learned)
+			}
+		}
+		resp, err = v.server.Open(v.browser, "/")
+		whole(t, resp, err)
+	}
+
+	// Nobody else is harmed.
+	v.server.Visit(v.bob, v.sessions, func(s *session.Session) {
+		if s.User() != "bob" || secret.Get(s) != "bob's" {
+			t.Errorf("bob is %q with %q", s.User(), secret.Get(s))
+		}
+	})
 }
 
 // ended is the handle that End returned with the record: of an edit on the way out it knows nothing.
@@ -324,47 +344,48 @@ func (v *vandal) ended(t *testing.T, id string) string {
 
 // An edit that falls into the middle of a request: between its Load and its write, of whatever kind.
 func TestEditedUnderARequest(t *testing.T) {
-	for _, e := range edits {
-		for _, row := range []struct {
-			name, op string // before which call of the store it happens
-			do       func(s *session.Session) error
-		}{
-			{"a Set", "replace", func(s *session.Session) error { return secret.Set(s, "new") }},
-			{"an Update", "replace", func(s *session.Session) error {
-				_, err := secret.Update(ctx, s, func(string) string { return "new" })
-				return err
-			}},
-			{"a Renew", "create", func(s *session.Session) error { return s.Renew() }},
-			{"a Renew, at its end", "end", func(s *session.Session) error { return s.Renew() }},
-			{"a Login", "end", func(s *session.Session) error { return s.Login(or(s.User(), "carl")) }},
-		} {
-			t.Run(e.name+"/"+row.name, func(t *testing.T) {
-				synctest.Test(t, func(t *testing.T) {
-					v, older, mine, bobs := newVandal(t, e.user)
+	for _, row := range []struct {
+		name, op string // before which call of the store it happens
+		do       func(s *session.Session) error
+	}{
+		{"a Set", "replace", func(s *session.Session) error { return secret.Set(s, "new") }},
+		{"an Update", "replace", func(s *session.Session) error {
+			_, err := secret.Update(ctx, s, func(string) string { return "new" })
+			return err
+		}},
+		{"a Renew", "create", func(s *session.Session) error { return s.Renew() }},
+		{"a Renew, at its end", "end", func(s *session.Session) error { return s.Renew() }},
+		{"a Login", "end", func(s *session.Session) error { return s.Login(or(s.User(), "carl")) }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				v := newVandal(t)
+				for _, e := range edits {
+					older, mine, bobs := v.begin(e.user)
+					met := false
 					v.faults.Add(sessiontest.Fault{Op: row.op, Nth: 1, Before: func(sessiontest.Call) {
+						met = true
 						v.store.edit(t, mine.ID, func(r *session.Record) { e.edit(r, &older, &bobs) })
 					}})
 					resp := v.call(func(s *session.Session) { row.do(s) })
-					if v.faults.Calls(row.op) == 0 {
-						t.Fatalf("no %s was called", row.op)
+					if !met {
+						t.Fatalf("%s: no %s was called", e.name, row.op)
 					}
-					resp.Body.Close()
 					if resp.StatusCode != 200 && resp.StatusCode != 401 {
-						t.Errorf("answered %d", resp.StatusCode)
+						t.Errorf("%s: answered %d", e.name, resp.StatusCode)
 					}
-					v.faults.Clear()
 					// Whoever the browser is now, it is nobody that the edit made of it.
 					v.server.Visit(v.browser, v.sessions, func(s *session.Session) {
 						if u := s.User(); u != "" && u != e.user && (u != "carl" || e.user != "") {
-							t.Errorf("the browser is %q, who was %q", u, e.user)
+							t.Errorf("%s: the browser is %q, who was %q", e.name, u, e.user)
 						}
 						if text := secret.Get(s); text != "" && text != "mine" && text != "new" {
-							t.Errorf("the browser reads %q", text)
+							t.Errorf("%s: the browser reads %q", e.name, text)
 						}
 					})
-				})
+				}
 			})
-		}
+		})
 	}
 }
 
@@ -373,6 +394,41 @@ func or(a, b string) string {
 		return a
 	}
 	return b
+}
+
+// The read-only view that an old token has for the Grace is no way in either.
+func TestEditedWhileRotated(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := newVandal(t)
+		for _, e := range edits {
+			older, mine, bobs := v.begin(e.user)
+			old := *v.browser
+			old.Jar = copied(t, v)
+			v.call(func(s *session.Session) { must(t, s.Renew()) })
+			v.store.edit(t, mine.ID, func(r *session.Record) {
+				ended, at, next := r.Ended, r.EndedAt, r.Next
+				e.edit(r, &older, &bobs)
+				r.Ended, r.EndedAt, r.Next = ended, at, next
+			})
+			// A record that shows no values, as after a sign-in, is still one of that handle and those times.
+			harmless := []string{"Token", "Created", "Deadline", "Handle " + mine.Handle, "Peek's handle " + mine.Handle}
+			for range 2 {
+				v.serve = func(_ http.ResponseWriter, r *http.Request) {
+					learned := slices.DeleteFunc(v.shown(r), func(what string) bool { return slices.Contains(harmless, what) })
+					if len(learned) > 0 {
+						t.Errorf("%s: the old token shows %q", e.name, learned)
+					}
+				}
+				resp, err := old.Get(v.server.URL)
+				whole(t, resp, err)
+			}
+			v.server.Visit(v.browser, v.sessions, func(s *session.Session) {
+				if s.User() != e.user || secret.Get(s) != "mine" {
+					t.Errorf("%s: the successor is %q with %q", e.name, s.User(), secret.Get(s))
+				}
+			})
+		}
+	})
 }
 
 // copied is a jar with the cookies that the browser has now.
@@ -388,43 +444,4 @@ func copied(t *testing.T, v *vandal) http.CookieJar {
 	}
 	jar.SetCookies(site, cookies)
 	return jar
-}
-
-// The read-only view that an old token has for the Grace is no way in either.
-func TestEditedWhileRotated(t *testing.T) {
-	for _, e := range edits {
-		t.Run(e.name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				v, older, mine, bobs := newVandal(t, e.user)
-				old := *v.browser
-				old.Jar = copied(t, v)
-				v.call(func(s *session.Session) { must(t, s.Renew()) })
-				v.store.edit(t, mine.ID, func(r *session.Record) {
-					ended, at, next := r.Ended, r.EndedAt, r.Next
-					e.edit(r, &older, &bobs)
-					r.Ended, r.EndedAt, r.Next = ended, at, next
-				})
-				for range 2 {
-					v.serve = func(_ http.ResponseWriter, r *http.Request) {
-						learned := slices.DeleteFunc(v.shown(r), func(what string) bool {
-							// Of a record without Data the old token shows what it shows after a sign-in: that it is
-							// one, under its handle and with its times.
-							return what == "Token" || what == "Created" || what == "Deadline" || what == "Handle "+mine.Handle || what == "Peek's handle "+mine.Handle
-						})
-						if len(learned) > 0 {
-							t.Errorf("the old token shows %q", learned)
-						}
-					}
-					resp, err := old.Get(v.server.URL)
-					must(t, err)
-					resp.Body.Close()
-				}
-				v.server.Visit(v.browser, v.sessions, func(s *session.Session) {
-					if s.User() != e.user || secret.Get(s) != "mine" {
-						t.Errorf("the successor is %q with %q", s.User(), secret.Get(s))
-					}
-				})
-			})
-		})
-	}
 }
