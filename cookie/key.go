@@ -53,12 +53,13 @@ func (k Key[T]) GetOr(j *Jar, def T) T {
 
 // Lookup returns the value and whether it is there.
 func (k Key[T]) Lookup(j *Jar) (T, bool) {
-	var v, zero T
+	var zero T
 	b, ok := j.lookup(k.name)
 	if !ok {
 		return zero, false
 	}
-	if err := value.Decode(b, &v); err != nil {
+	v, err := value.Read[T](b)
+	if err != nil {
 		j.spec.keys.Trace.undecodable(j.spec.Name(), k.name, err)
 		return zero, false
 	}

@@ -79,8 +79,13 @@ func (c *opened) add(s *openedShard, text string, t openedToken) {
 	s.young[text] = t
 }
 
+// turn makes the young generation the old one, and lets go of the old.
 func (s *openedShard) turn(now time.Time) {
-	s.old, s.young, s.turned = s.young, make(map[string]openedToken), now
+	if s.young == nil {
+		s.young, s.old = map[string]openedToken{}, map[string]openedToken{}
+	}
+	clear(s.old)
+	s.young, s.old, s.turned = s.old, s.young, now
 }
 
 func (c *opened) drop(text string) {

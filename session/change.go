@@ -87,6 +87,9 @@ func (s *Session) put(name string, b []byte) error {
 			return nil
 		}
 	}
+	if s.changes == nil {
+		s.changes = s.room[:0]
+	}
 	s.changes = append(s.changes, frame.Change{Key: name, Value: b})
 	if err := s.fits(); err != nil {
 		s.changes = s.changes[:len(s.changes)-1]

@@ -74,8 +74,8 @@ func (sealed) Derive(secret string) (string, Vault, error) {
 	if len(secret) != 32 {
 		return "", nil, ErrToken
 	}
-	id, key := derive(idLabel, secret), derive(dataLabel, secret)
-	return base64.RawURLEncoding.EncodeToString(id[:]), &sealedVault{key: key}, nil
+	id := derive(idLabel, secret)
+	return base64.RawURLEncoding.EncodeToString(id[:]), &sealedVault{secret: secret}, nil
 }
 
 func derive(label, secret string) [32]byte {
@@ -83,16 +83,17 @@ func derive(label, secret string) [32]byte {
 	return sha256.Sum256(append(append(buf[:0], label...), secret...))
 }
 
-// sealedVault makes its cipher when it is first needed: a request that reads nothing never does.
+// sealedVault makes key and cipher when they are first needed: a request that reads nothing never does.
 type sealedVault struct {
-	key  [32]byte
-	once sync.Once
-	aead cipher.AEAD
+	secret string
+	once   sync.Once
+	aead   cipher.AEAD
 }
 
 func (v *sealedVault) cipher() cipher.AEAD {
 	v.once.Do(func() {
-		block, err := aes.NewCipher(v.key[:])
+		key := derive(dataLabel, v.secret)
+		block, err := aes.NewCipher(key[:])
 		if err == nil {
 			v.aead, err = cipher.NewGCMWithRandomNonce(block)
 		}

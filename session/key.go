@@ -55,11 +55,12 @@ func (k Key[T]) Lookup(s *Session) (T, bool) {
 }
 
 func (k Key[T]) decode(m *Manager, handle string, b []byte, ok bool) (T, bool) {
-	var v, zero T
+	var zero T
 	if !ok {
 		return zero, false
 	}
-	if err := value.Decode(b, &v); err != nil {
+	v, err := value.Read[T](b)
+	if err != nil {
 		if m.trace.Undecodable != nil {
 			m.trace.Undecodable(handle, k.name, err)
 		}

@@ -34,9 +34,10 @@ type Session struct {
 	hidden bool // rec shows nothing: the user changed since
 	base   frame.Frame
 
-	inherited []frame.Change // set before a Login in this request
-	changes   []frame.Change // set since
-	cleared   bool           // Clear came before both
+	inherited []frame.Change  // set before a Login in this request
+	changes   []frame.Change  // set since
+	room      [1]frame.Change // for the first of them
+	cleared   bool            // Clear came before both
 	meta      map[string]string
 
 	leave   leave  // what becomes of rec at the commit

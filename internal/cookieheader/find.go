@@ -16,11 +16,7 @@ const maxCookies = 3000
 // Names are compared byte for byte. A value is returned as it came, quotes too: whoever opens it judges it.
 func Find(h http.Header, name string) (value string, n int) {
 	lines := h["Cookie"]
-	count := 0
-	for _, line := range lines {
-		count += strings.Count(line, ";") + 1
-	}
-	if count > maxCookies {
+	if tooMany(lines) {
 		return "", 0
 	}
 	for _, line := range lines {
@@ -42,6 +38,22 @@ func Find(h http.Header, name string) (value string, n int) {
 		return "", n
 	}
 	return value, 1
+}
+
+// tooMany counts only where there is room for so many.
+func tooMany(lines []string) bool {
+	size := 0
+	for _, line := range lines {
+		size += len(line) + 1
+	}
+	if size <= maxCookies {
+		return false
+	}
+	count := 0
+	for _, line := range lines {
+		count += strings.Count(line, ";") + 1
+	}
+	return count > maxCookies
 }
 
 // trim is net/textproto's: ASCII space and no other, or U+2000 before a name would be
