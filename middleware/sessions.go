@@ -146,6 +146,9 @@ func (x *exchange) deliver(h http.Header) error {
 func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
 	x.delivery = x.h.manager.Sent(x.s)
 	d := &x.delivery
+	if d.Due {
+		x.h.carrier.Drop(x.r) // it ended, or another takes its place
+	}
 	switch {
 	case d.Due && d.Token == nil:
 		x.h.carrier.Clear(h, x.r)
@@ -176,6 +179,7 @@ func (x *exchange) refuse(w http.ResponseWriter, err error) {
 	}
 	var e *session.ExpiredError
 	if errors.As(err, &e) {
+		x.h.carrier.Drop(x.r)
 		x.h.refuseEnded(w, x.r, e)
 		return
 	}
