@@ -33,6 +33,14 @@ func BenchmarkHotKey(b *testing.B) {
 			}
 			bounded(b, admitted)
 		})
+		b.Run(c.name+"/crowd", func(b *testing.B) {
+			b.SetParallelism(32)
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					c.allow()
+				}
+			})
+		})
 		b.Run(c.name+"/parallel", func(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {

