@@ -67,6 +67,11 @@ func (m *Manager) Touch(ctx context.Context, s *Session) error {
 		return nil
 	}
 	now := wall()
+	// A page is loaded with several requests at once, and one Touch is enough for them.
+	last := s.token.renewed.Load()
+	if since := now.UnixNano() - last; since >= 0 && since < int64(s.rec.slack()) || !s.token.renewed.CompareAndSwap(last, now.UnixNano()) {
+		return nil
+	}
 	p := m.insist(ctx, now)
 	defer p.done()
 	next := *s.rec
@@ -74,6 +79,9 @@ func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	err := m.ask("touch", func() error {
 		return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)
 	})
+	if err != nil {
+		s.token.renewed.Store(last)
+	}
 	if errors.Is(err, ErrNotFound) {
 		err = s.fetch(p, time.Now())
 		if err == nil {

@@ -259,7 +259,9 @@ func (s *Session) get(name string) (b []byte, ok bool, handle string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = true
-	b, ok = s.lookup(name)
+	if !internal(name) {
+		b, ok = s.lookup(name)
+	}
 	return b, ok, s.rec.Handle
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 )
 
 // ErrToken: the text is no token of the manager's Format.
@@ -17,6 +18,8 @@ type Token struct {
 	secret string
 	id     string
 	vault  Vault
+
+	renewed atomic.Int64 // Unix nanoseconds of the last Touch with this very Token
 }
 
 // Token derives what a secret opens. It asks no store: a token that was never issued is found out by Load.
@@ -26,7 +29,7 @@ func (m *Manager) Token(secret string) (*Token, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Token{secret, id, vault}, nil
+	return &Token{secret: secret, id: id, vault: vault}, nil
 }
 
 // Secret returns the token itself, for a carrier that hands it to the visitor, or a job that must come
