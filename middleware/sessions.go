@@ -62,6 +62,7 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.dev {
 		refuseDevKeys(r)
 	}
+	h.checkOuter(w)
 	carried := h.carrier.Read(r)
 	aware := h.aware.match(r)
 	if (carried.State == Missing || carried.State == Invalid) && !aware {

@@ -45,16 +45,37 @@ func layers(h http.Handler) iter.Seq[http.Handler] {
 func (h *sessions) inner() http.Handler { return h.next }
 
 // checkInner panics where a session middleware further in, as far as it can be seen, is this one again or
-// would read the same cookie. What can't be seen is found by session.With at the first request.
+// would read the same cookie. What can't be seen is found at the first request, by checkOuter and session.With.
 func (h *sessions) checkInner(next http.Handler) {
 	for layer := range layers(next) {
-		other, ok := layer.(*sessions)
-		switch {
-		case !ok:
-		case other.manager == h.manager:
-			panic("middleware: Sessions wraps itself with the same manager; wrap once")
-		case other.carrier.Name() == h.carrier.Name():
-			panic("middleware: two managers share the " + h.carrier.Name() + "; give one of them another Options.Name")
+		if other, ok := layer.(*sessions); ok {
+			h.checkNested(other)
 		}
+	}
+}
+
+// checkOuter panics where a session middleware further out is this one again or reads the same cookie, at a request: it
+// sees through every middleware whose ResponseWriter has Unwrap.
+func (h *sessions) checkOuter(w http.ResponseWriter) {
+	for {
+		if outer, ok := w.(*writer); ok {
+			if x, ok := outer.sender.(*exchange); ok {
+				x.h.checkNested(h)
+			}
+		}
+		wrapping, ok := w.(interface{ Unwrap() http.ResponseWriter })
+		if !ok {
+			return
+		}
+		w = wrapping.Unwrap()
+	}
+}
+
+func (h *sessions) checkNested(inner *sessions) {
+	switch {
+	case inner.manager == h.manager:
+		panic("middleware: Sessions wraps itself with the same manager; wrap once")
+	case inner.carrier.Name() == h.carrier.Name():
+		panic("middleware: two managers share the " + h.carrier.Name() + "; give one of them another Options.Name")
 	}
 }
