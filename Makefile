@@ -11,9 +11,9 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race seeds staticcheck vulnerabilities gcc bench-quick mutate
+.PHONY: test fmt tidy vet race seeds staticcheck vulnerabilities gcc interleavings bench-quick mutate
 
-test: fmt tidy vet race seeds staticcheck vulnerabilities
+test: fmt tidy vet race interleavings seeds staticcheck vulnerabilities
 
 fmt:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not gofmt-ed:"; echo "$$files"; exit 1; }
@@ -26,6 +26,10 @@ vet:
 
 race: gcc
 	$(call each,go test -race $(FLAGS) ./...)
+
+# 100,000 orders of parallel requests; under the race detector, which slows them down, the same test takes fewer.
+interleavings:
+	go test $(FLAGS) -v -run '^TestInterleavings$$' ./middleware
 
 # Plain go test runs the seeds of fuzz targets; this sees to it that each target has some.
 seeds: gcc
