@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strconv"
 	"strings"
 	"testing"
@@ -64,15 +63,10 @@ type tape struct {
 	checkpoints int // pages written to the database itself after the first acknowledgement
 }
 
-var (
-	whole   = regexp.MustCompile(`^(\d+) +(\w+)\((.*)\) += (-?\d+)`)
-	halfway = regexp.MustCompile(`^(\d+) +(\w+)\((.*) <unfinished \.\.\.>$`)
-	resumed = regexp.MustCompile(`^(\d+) +<\.\.\. (\w+) resumed>.*\) += (-?\d+)`)
-	quoted  = regexp.MustCompile(`"((?:\\x[0-9a-f]{2})*)"`)
-	onFile  = regexp.MustCompile(`^\d+<((?:\\x[0-9a-f]{2})*)>`)
-)
-
-func unhex(s string) []byte {
+// between returns what lies between two marks, decoded from strace's \x00 notation.
+func between(s, open, shut string) []byte {
+	_, s, _ = strings.Cut(s, open)
+	s, _, _ = strings.Cut(s, shut)
 	b, _ := hex.DecodeString(strings.ReplaceAll(s, `\x`, ""))
 	return b
 }
@@ -90,7 +84,7 @@ func record(t *testing.T, synchronous string) *tape {
 	}
 	path, log := filepath.Join(dir, "s.db"), filepath.Join(dir, "log")
 	cmd := command(t, "write", path, "30", synchronous)
-	cmd.Args = append([]string{strace, "-f", "-y", "-xx", "-s", "100000",
+	cmd.Args = append([]string{strace, "-f", "--seccomp-bpf", "-y", "-xx", "-s", "100000",
 		"-e", "trace=pwrite64,write,ftruncate,fsync,fdatasync,unlink", "-o", log}, cmd.Path)
 	cmd.Path = strace
 	if err := cmd.Run(); err != nil {
@@ -109,14 +103,23 @@ func record(t *testing.T, synchronous string) *tape {
 	lines := bufio.NewScanner(f)
 	lines.Buffer(nil, 1<<20)
 	for lines.Scan() {
-		line := lines.Text()
-		if m := whole.FindStringSubmatch(line); m != nil {
-			tp.enter(t, path, m[1], m[2], m[3], syncing)
-			tp.leave(m[1], m[2], m[4], syncing)
-		} else if m := halfway.FindStringSubmatch(line); m != nil {
-			tp.enter(t, path, m[1], m[2], m[3], syncing)
-		} else if m := resumed.FindStringSubmatch(line); m != nil {
-			tp.leave(m[1], m[2], m[3], syncing)
+		// "12 fsync(3<…>) = 0", or "12 fsync(3<…> <unfinished ...>" and later "12 <... fsync resumed>) = 0"
+		thread, rest, _ := strings.Cut(lines.Text(), " ")
+		rest = strings.TrimSpace(rest)
+		_, result, done := strings.Cut(rest, " = ")
+		if again, ok := strings.CutPrefix(rest, "<... "); ok {
+			call, _, _ := strings.Cut(again, " ")
+			tp.leave(thread, call, strings.TrimSpace(result), syncing)
+			continue
+		}
+		call, args, ok := strings.Cut(rest, "(")
+		if !ok {
+			continue
+		}
+		args, _, _ = strings.Cut(args, ") ")
+		tp.enter(t, path, call, strings.TrimSuffix(args, " <unfinished ...>"), thread, syncing)
+		if done {
+			tp.leave(thread, call, strings.TrimSpace(result), syncing)
 		}
 	}
 	if tp.firstAck < 0 {
@@ -126,12 +129,8 @@ func record(t *testing.T, synchronous string) *tape {
 }
 
 // enter notes a system call that begins: a write may reach the disk from then on.
-func (tp *tape) enter(t *testing.T, path, thread, call, args string, syncing map[string]int) {
-	var name string
-	if m := onFile.FindStringSubmatch(args); m != nil {
-		name = string(unhex(m[1]))
-	}
-	file, ours := strings.CutPrefix(name, path)
+func (tp *tape) enter(t *testing.T, path, call, args, thread string, syncing map[string]int) {
+	file, ours := strings.CutPrefix(string(between(args, "<", ">")), path)
 	if file == "-shm" {
 		return // rebuilt at the start
 	}
@@ -142,10 +141,10 @@ func (tp *tape) enter(t *testing.T, path, thread, call, args string, syncing map
 		if tp.firstAck < 0 {
 			tp.firstAck = len(tp.events)
 		}
-		tp.events = append(tp.events, event{kind: "ack", data: unhex(quoted.FindStringSubmatch(args)[1])})
+		tp.events = append(tp.events, event{kind: "ack", data: between(args, `"`, `"`)})
 	case !ours:
 	case call == "pwrite64":
-		data := unhex(quoted.FindStringSubmatch(args)[1])
+		data := between(args, `"`, `"`)
 		if strconv.Itoa(len(data)) != numbers[len(numbers)-2] {
 			t.Fatalf("the tape holds %d bytes of a write of %s", len(data), numbers[len(numbers)-2])
 		}
