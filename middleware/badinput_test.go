@@ -577,3 +577,44 @@ func TestNestedManagers(t *testing.T) {
 		})
 	}
 }
+
+// Where the outer of two managers can't store, the answer is its 503, but what the inner one has begun or replaced is
+// stored, and its new token reaches the visitor with that answer.
+func TestNestedManagersOuterFails(t *testing.T) {
+	keys := cookie.DevKeys("bell")
+	faults := sessiontest.NewFaults(store.NewMemory(nil))
+	shop, admin := session.NewManager(faults, nil), session.NewManager(store.NewMemory(nil), nil)
+	m := http.NewServeMux()
+	m.HandleFunc("/enter", func(w http.ResponseWriter, r *http.Request) {
+		http.SetCookie(w, &http.Cookie{Name: "own", Value: "secret"})
+		if err := errors.Join(visits.Set(shop.From(r.Context()), 1), admin.From(r.Context()).Login("root")); err != nil {
+			t.Error(err)
+		}
+		fmt.Fprint(w, "secret")
+	})
+	m.HandleFunc("/leave", func(w http.ResponseWriter, r *http.Request) {
+		visits.Set(shop.From(r.Context()), 1)
+		admin.From(r.Context()).Logout()
+	})
+	m.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, admin.From(r.Context()).User()) })
+	server := sessiontest.NewServer(t, middleware.Sessions(shop, keys, nil)(
+		middleware.Sessions(admin, keys, &middleware.Options{Name: "admin"})(m)))
+	bob := server.Browser()
+	faults.Add(sessiontest.Fault{Op: "create", Err: errors.New("down")})
+	for range 2 { // a birth, then a rotation
+		resp, body := fetch(t, bob, ask(t, "POST", server.URL+"/enter"))
+		if resp.StatusCode != 503 || strings.Contains(fmt.Sprint(body, resp.Header), "secret") || len(resp.Cookies()) != 1 || resp.Cookies()[0].Name != "__Host-admin" {
+			t.Errorf("%d %s with %q", resp.StatusCode, body, resp.Header["Set-Cookie"])
+		}
+		if resp, body := fetch(t, bob, ask(t, "POST", server.URL)); resp.StatusCode != 200 || body != "root" {
+			t.Errorf("afterwards: %d %s", resp.StatusCode, body)
+		}
+	}
+	resp, _ := fetch(t, bob, ask(t, "POST", server.URL+"/leave"))
+	if resp.StatusCode != 503 || len(resp.Cookies()) != 1 || resp.Cookies()[0].MaxAge != -1 {
+		t.Errorf("a logout: %d with %q", resp.StatusCode, resp.Header["Set-Cookie"])
+	}
+	if resp, body := fetch(t, bob, ask(t, "POST", server.URL)); resp.StatusCode != 200 || body != "" {
+		t.Errorf("afterwards: %d %s", resp.StatusCode, body)
+	}
+}

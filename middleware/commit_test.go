@@ -72,7 +72,7 @@ var failing = map[string]func(w http.ResponseWriter, r *http.Request){
 	"Write":       func(w http.ResponseWriter, r *http.Request) { w.Write([]byte(rung)) },
 	"WriteString": func(w http.ResponseWriter, r *http.Request) { io.WriteString(w, rung) },
 	"WriteHeader": func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(201); w.Write([]byte(rung)) },
-	"redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/secret", 303) },
+	"redirect":    func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/secret", http.StatusSeeOther) },
 	"Flush": func(w http.ResponseWriter, r *http.Request) {
 		http.NewResponseController(w).Flush()
 		w.Write([]byte(rung))
@@ -328,12 +328,12 @@ func TestPanic(t *testing.T) {
 							c.do(t, w, r, session.From(r.Context()))
 							panic(value)
 						})
-						server, served := f.server, make(chan bool, 1)
+						served := make(chan bool, 1)
 						watched := f.jars(f.sessions(f.mux))
 						if inside {
 							watched = f.sessions(f.jars(f.mux))
 						}
-						server = sessiontest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+						server := sessiontest.NewServer(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 							defer func() {
 								served <- true
 								if !recovers {

@@ -31,7 +31,8 @@ func shared(cacheControl []string) bool {
 	says := false
 	for _, line := range cacheControl {
 		for directive := range strings.SplitSeq(line, ",") {
-			name, _, _ := strings.Cut(strings.TrimSpace(directive), "=")
+			name, _, _ := strings.Cut(directive, "=")
+			name = strings.TrimSpace(name) // "s-maxage = 1" is no directive (RFC 9111 §5.2), and read as one by some
 			if strings.EqualFold(name, "public") || strings.EqualFold(name, "s-maxage") {
 				return true
 			}

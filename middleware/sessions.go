@@ -62,7 +62,7 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.dev {
 		refuseDevKeys(r)
 	}
-	h.checkOuter(w)
+	outer := h.outer(w)
 	carried := h.carrier.Read(r)
 	aware := h.aware.match(r)
 	if (carried.State == Missing || carried.State == Invalid) && !aware {
@@ -91,6 +91,9 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 
 	x := &exchange{h: h, r: r, s: s, stale: carried.Stale}
+	if outer != nil {
+		outer.inner = x
+	}
 	x.writer.begin(w, x)
 	defer x.leave()
 	h.next.ServeHTTP(&x.writer, r.WithContext(session.With(r.Context(), s)))
@@ -120,6 +123,7 @@ type exchange struct {
 	h        *sessions
 	r        *http.Request
 	s        *session.Session
+	inner    *exchange // of another manager, further in; nil where there is none
 	fields   fields
 	delivery session.Delivery
 	stale    bool // see Carried
@@ -173,8 +177,14 @@ func (x *exchange) withdraw() {}
 
 func (x *exchange) owes() bool { return x.delivery.Due }
 
-// refuse answers in the handler's place. What an earlier Save has stored is the client's all the same.
+// refuse answers in the handler's place. What an earlier Save has stored is the client's all the same, and so is what a
+// manager further in has.
 func (x *exchange) refuse(w http.ResponseWriter, err error) {
+	for in := x.inner; in != nil; in = in.inner {
+		if in.delivery.Due {
+			in.handOver(w.Header())
+		}
+	}
 	if _, cookieErr := x.handOver(w.Header()); cookieErr != nil {
 		err = cookieErr
 	}

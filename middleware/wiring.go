@@ -45,7 +45,7 @@ func layers(h http.Handler) iter.Seq[http.Handler] {
 func (h *sessions) inner() http.Handler { return h.next }
 
 // checkInner panics where a session middleware further in, as far as it can be seen, is this one again or
-// would read the same cookie. What can't be seen is found at the first request, by checkOuter and session.With.
+// would read the same cookie. What can't be seen is found at the first request, by outer and session.With.
 func (h *sessions) checkInner(next http.Handler) {
 	for layer := range layers(next) {
 		if other, ok := layer.(*sessions); ok {
@@ -54,18 +54,21 @@ func (h *sessions) checkInner(next http.Handler) {
 	}
 }
 
-// checkOuter panics where a session middleware further out is this one again or reads the same cookie, at a request: it
-// sees through every middleware whose ResponseWriter has Unwrap.
-func (h *sessions) checkOuter(w http.ResponseWriter) {
+// outer is the exchange of a session middleware further out, or nil. It panics where that is this one again or reads the
+// same cookie. It sees through every middleware whose ResponseWriter has Unwrap.
+func (h *sessions) outer(w http.ResponseWriter) (nearest *exchange) {
 	for {
-		if outer, ok := w.(*writer); ok {
-			if x, ok := outer.sender.(*exchange); ok {
+		if under, ok := w.(*writer); ok {
+			if x, ok := under.sender.(*exchange); ok {
 				x.h.checkNested(h)
+				if nearest == nil {
+					nearest = x
+				}
 			}
 		}
 		wrapping, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
-			return
+			return nearest
 		}
 		w = wrapping.Unwrap()
 	}

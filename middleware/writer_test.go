@@ -259,7 +259,7 @@ var answers = []struct {
 		}},
 	{name: "redirect", status: 303, method: "POST",
 		answer: func(w http.ResponseWriter, r *http.Request, _ string) error {
-			http.Redirect(w, r, "/", 303)
+			http.Redirect(w, r, "/", http.StatusSeeOther)
 			return nil
 		}},
 	{name: "http.Flusher", status: 200, body: rung,

@@ -40,7 +40,7 @@ func TestKeyOfATypeThatCannotBeStored(t *testing.T) {
 		Name string
 		File multipart.File
 	}
-	type closed struct{ n int }
+	type closed struct{ _ int }
 	type handler struct {
 		Name string
 		Do   func()
