@@ -63,9 +63,9 @@ func (s *Session) rotate(ctx context.Context) error {
 	s.withdraw(ctx, rec.ID)
 	if s.login {
 		s.met(reason, since)
-		user, changes := s.signsIn, s.changes
+		user, changes, meta := s.signsIn, s.changes, s.meta
 		s.startOver()
-		s.login, s.signsIn, s.changes = true, user, changes
+		s.login, s.signsIn, s.changes, s.meta = true, user, changes, meta
 		return s.create(ctx)
 	}
 	wrote := len(s.changes) > 0 || len(s.inherited) > 0 || s.cleared || len(s.meta) > 0

@@ -621,3 +621,22 @@ func TestErrSent(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A Login that meets the end of its session starts from nothing, and keeps what was set for it.
+func TestLoginMeetsAnEnd(t *testing.T) {
+	m, _ := newManager(t, nil)
+	v := &visitor{t, m, nil}
+	v.do(func(s *session.Session) { must(t, theme.Set(s, "dark")) })
+	slow, _ := v.arrive()
+	v.do(func(s *session.Session) { must(t, s.Logout()) })
+	must(t, theme.Set(slow, "light"))
+	must(t, slow.Login("ann"))
+	must(t, rings.Set(slow, 1))
+	must(t, slow.SetMeta("device", "laptop"))
+	must(t, v.leave(slow))
+	v.do(func(s *session.Session) {
+		if s.User() != "ann" || rings.Get(s) != 1 || theme.Get(s) != "" || s.Meta()["device"] != "laptop" {
+			t.Errorf("user %q, rings %d, theme %q, meta %v", s.User(), rings.Get(s), theme.Get(s), s.Meta())
+		}
+	})
+}
