@@ -2,7 +2,6 @@ package ratelimit
 
 import (
 	"context"
-	"fmt"
 	"math"
 
 	"example.com/hardy/ratelimit/internal/gcra"
@@ -108,15 +107,15 @@ func (l *Limiter) decide(d *decision, k *Key, n int, ahead bool) error {
 // prepare makes the cells: which policies have a say, on what terms, and whether the cost can pass at all.
 func (l *Limiter) prepare(d *decision, k *Key, n int) error {
 	if n < 0 {
-		return fmt.Errorf("%w: %d units; use Refund to give back", ErrCost, n)
+		return costBelowZero(n)
 	}
 	have := k.parts()
 	for _, p := range l.policies {
-		if p.Shared == nil && (p.By == 0 && have == 0 || p.By&byAll&^have != 0) {
+		if p.lacks(have) {
 			if p.Optional {
 				continue
 			}
-			return fmt.Errorf("%w: policy %q counts by %v; fill these parts of the Key, or set Optional", ErrNoKey, p.Name, p.By)
+			return p.noKey()
 		}
 		c := &d.cells[d.n]
 		*c = cell{policy: p}
@@ -125,7 +124,7 @@ func (l *Limiter) prepare(d *decision, k *Key, n int) error {
 		}
 		if n > c.burst && c.burst > 0 && !c.Unlimited() {
 			if !p.Shadow {
-				return fmt.Errorf("%w: it costs %d, the burst of policy %q is %d; raise the burst or split the cost", ErrCost, n, p.Name, c.burst)
+				return p.costAbove(n, c.burst)
 			}
 			c.violated, c.wait = true, math.MaxInt64
 		}
