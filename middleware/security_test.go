@@ -1104,7 +1104,7 @@ func TestH1EveryAccess(t *testing.T) {
 		}
 	}
 	in := func(name string) bool { return anySession[name] != nil }
-	listed(t, reflect.TypeFor[*session.Session](), "", in, "MaxAge") // the carrier's, which writes a cookie then
+	listed(t, reflect.TypeFor[*session.Session](), "", in, "MaxAge", "Format") // of the carrier, which writes a cookie then; prints "[session]"
 	listed(t, reflect.TypeFor[session.Key[int]](), "Key.", in, "Name")
 
 	anyJar := map[string]func(j *cookie.Jar){

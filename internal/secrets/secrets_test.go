@@ -705,7 +705,7 @@ func (x *tour) search() {
 	if bytes < 100_000 {
 		x.t.Errorf("only %d bytes were searched", bytes)
 	}
-	x.t.Logf("%d secrets were not found in %d lines, %d bytes: %v", len(counts), len(x.lines), bytes, counts)
+	x.t.Logf("%d lines of %d bytes say none of %v", len(x.lines), bytes, counts)
 }
 
 // The search finds what it is for.
