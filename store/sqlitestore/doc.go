@@ -35,6 +35,11 @@
 // by other means in the same process (to copy it, to hash it): POSIX drops a process's locks on a file
 // when any of its descriptors is closed. To make a backup use VACUUM INTO, or the sqlite3 program's .backup.
 //
-// The file does not shrink; room that swept records gave back is used again. A later version may change
-// the tables, and brings a file that it meets up to date once; it never goes back.
+// A record takes about 240 bytes and its values. The file does not shrink; room that swept records gave
+// back is used again.
+//
+// # Later versions
+//
+// A later version may change the tables. It brings a file that it meets up to date, once and for good, so
+// stop all programs with an older Hardy first: they refuse the file when they are started again.
 package sqlitestore

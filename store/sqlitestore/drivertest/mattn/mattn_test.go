@@ -1,0 +1,36 @@
+//go:build cgo
+
+// Package mattn runs the conformance suite over sqlitestore.New with mattn/go-sqlite3, the driver with
+// cgo. It is in a module of its own, so that the driver stays out of a user's go.sum.
+package mattn
+
+import (
+	"database/sql"
+	"path/filepath"
+	"testing"
+
+	"example.com/hardy/session"
+	"example.com/hardy/store/sqlitestore"
+	"example.com/hardy/store/storetest"
+	_ "github.com/mattn/go-sqlite3"
+)
+
+func TestNewKeepsTheContract(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) session.Store {
+		db, err := sql.Open("sqlite3", filepath.Join(t.TempDir(), "app.db"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { db.Close() })
+		s, err := sqlitestore.New(t.Context(), db, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() {
+			if err := s.Close(); err != nil {
+				t.Errorf("Close: %v", err)
+			}
+		})
+		return s
+	})
+}
