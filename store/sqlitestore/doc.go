@@ -31,7 +31,7 @@
 // # When not to use it
 //
 // Not on a network file system, nor for more than one machine: SQLite's log needs shared memory. Not for
-// more than some thousand writes a second: there is one writer at a time. Do not open and close the file
+// more than some ten thousand writes a second: there is one writer at a time. Do not open and close the file
 // by other means in the same process (to copy it, to hash it): POSIX drops a process's locks on a file
 // when any of its descriptors is closed. To make a backup use VACUUM INTO, or the sqlite3 program's .backup.
 //

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -150,6 +151,41 @@ func TestCloseWaits(t *testing.T) {
 		_, err := s.Load(ctx, r.ID)
 		must(t, err)
 	}
+}
+
+// TestCloseUnderLoad: whoever is at it meets his answer or the clear error, and nothing else.
+func TestCloseUnderLoad(t *testing.T) {
+	s := open(t, filepath.Join(t.TempDir(), "s.db"))
+	known := fresh("ann")
+	must(t, s.Create(t.Context(), known))
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			for {
+				var err error
+				switch i % 4 {
+				case 0:
+					err = s.Create(context.Background(), fresh("ann"))
+				case 1:
+					_, err = s.Load(context.Background(), known.ID)
+				case 2:
+					_, err = s.List(context.Background(), "ann")
+				case 3:
+					_, _, err = s.Scan(context.Background(), "", 5)
+				}
+				if errors.Is(err, fs.ErrClosed) {
+					return
+				}
+				if err != nil {
+					t.Error(err)
+					return
+				}
+			}
+		})
+	}
+	time.Sleep(20 * time.Millisecond)
+	must(t, s.Close())
+	wg.Wait()
 }
 
 // TestIdleStoreHasNoLeader: a store that nobody uses runs nothing.

@@ -21,7 +21,7 @@ const (
 func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
 	k, ok := key(id)
 	if !ok {
-		return session.Record{}, session.ErrNotFound
+		return session.Record{}, absent(ctx)
 	}
 	var w row
 	err := s.glance(ctx, func(ctx context.Context) error {
@@ -48,7 +48,7 @@ func (s *Store) List(ctx context.Context, user string) (list []session.Record, e
 		if err != nil {
 			return err
 		}
-		list, _, err = records(rows, nil)
+		list, _, err = records(rows, false)
 		return err
 	})
 	return list, err
@@ -63,33 +63,31 @@ func (s *Store) Scan(ctx context.Context, cursor string, limit int) (page []sess
 		}
 	}
 	limit = max(limit, 1)
+	var last int64
 	err = s.patiently(ctx, func() error {
 		rows, err := s.scan.QueryContext(ctx, after, limit)
 		if err != nil {
 			return err
 		}
-		page, after, err = records(rows, &after)
+		page, last, err = records(rows, true)
 		return err
 	})
 	if err != nil {
 		return nil, "", err
 	}
 	if len(page) == limit {
-		next = strconv.FormatInt(after, 10)
+		next = strconv.FormatInt(last, 10)
 	}
 	return page, next, nil
 }
 
-// records reads all rows. Where place is not nil they have one, and the last one's is returned.
-func records(rows *sql.Rows, place *int64) (all []session.Record, last int64, err error) {
+// records reads all rows. Where they are numbered, last is the number of the last one.
+func records(rows *sql.Rows, numbered bool) (all []session.Record, last int64, err error) {
 	defer rows.Close()
-	if place != nil {
-		last = *place
-	}
 	for rows.Next() {
 		var w row
 		into := w.fields()
-		if place != nil {
+		if numbered {
 			into = append(into, &last)
 		}
 		if err := rows.Scan(into...); err != nil {

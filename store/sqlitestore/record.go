@@ -1,6 +1,7 @@
 package sqlitestore
 
 import (
+	"context"
 	"database/sql"
 	"encoding/base64"
 	"errors"
@@ -21,6 +22,14 @@ func key(id string) ([]byte, bool) {
 	}
 	k, err := base64.RawURLEncoding.Strict().DecodeString(id)
 	return k, err == nil && len(k) == 32 // the decoder passes over newlines
+}
+
+// absent answers for what is not an id: nothing is under it.
+func absent(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return session.ErrNotFound
 }
 
 func idOf(key []byte) string { return base64.RawURLEncoding.EncodeToString(key) }

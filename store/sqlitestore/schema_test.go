@@ -99,6 +99,11 @@ func TestNewLeavesTheRestAlone(t *testing.T) {
 		s, err := New(ctx, db, nil)
 		must(t, err)
 		must(t, s.Create(ctx, fresh("ann")))
+		var synchronous int
+		must(t, s.writer.conn.QueryRowContext(ctx, "PRAGMA synchronous").Scan(&synchronous))
+		if synchronous != 2 {
+			t.Errorf("the writer runs at synchronous=%d, want FULL", synchronous)
+		}
 		must(t, s.Close())
 	}
 	var id, version, users int

@@ -41,6 +41,7 @@ func TestNewKeepsTheContract(t *testing.T) {
 			t.Fatal(err)
 		}
 		t.Cleanup(func() { db.Close() })
+		db.SetMaxOpenConns(2) // the fewest
 		s, err := New(t.Context(), db, nil)
 		if err != nil {
 			t.Fatal(err)
@@ -156,6 +157,68 @@ func TestCreatesSweepInPassing(t *testing.T) {
 	}
 	if n, err := s.Count(t.Context()); n > 40 || err != nil {
 		t.Errorf("%d records are there (%v), of which two live", n, err)
+	}
+}
+
+// TestSweepLooksOnce: a record that lives is looked at again only when it may have died.
+func TestSweepLooksOnce(t *testing.T) {
+	ctx := t.Context()
+	s := open(t, filepath.Join(t.TempDir(), "s.db"))
+	r := fresh("ann")
+	must(t, s.Create(ctx, r))
+	later := r.Expires.Add(time.Hour)
+	must(t, s.Touch(ctx, r.ID, r.Seen, later, r.Purge))
+	for i, c := range []struct {
+		now    time.Time
+		looked int
+		swept  session.Swept
+	}{
+		{r.Expires.Add(-1), 0, session.Swept{}},
+		{r.Expires, 1, session.Swept{}},
+		{r.Expires, 0, session.Swept{}},
+		{later, 1, session.Swept{Blanked: 1}},
+		{r.Purge.Add(-1), 0, session.Swept{}},
+		{r.Purge, 1, session.Swept{Forgotten: 1}},
+	} {
+		var looked int
+		var swept session.Swept
+		must(t, s.write(ctx, func(w *writer) (err error) {
+			swept, looked, err = w.sweep(nanos(c.now), 10)
+			return err
+		}))
+		if looked != c.looked || swept != c.swept {
+			t.Errorf("step %d looked at %d records and swept %+v, want %d and %+v", i, looked, swept, c.looked, c.swept)
+		}
+	}
+}
+
+// TestWatchTellsOwnEndsAtOnce, however seldom it asks the file.
+func TestWatchTellsOwnEndsAtOnce(t *testing.T) {
+	s, err := Open(t.Context(), filepath.Join(t.TempDir(), "s.db"), &Options{WatchInterval: 24 * time.Hour})
+	must(t, err)
+	defer s.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var first, id string
+	err = s.Watch(ctx, func(e session.Ended) {
+		if e.ID != "" {
+			first = e.ID
+			cancel()
+			return
+		}
+		go func() {
+			r := fresh("ann")
+			id = r.ID
+			if err := s.Create(context.Background(), r); err != nil {
+				t.Error(err)
+			}
+			if _, err := s.End(context.Background(), r.ID, session.End{Reason: session.ReasonLogout, At: r.Seen}); err != nil {
+				t.Error(err)
+			}
+		}()
+	})
+	if !errors.Is(err, context.Canceled) || first != id {
+		t.Errorf("Watch told of %q, want %q (%v)", first, id, err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (s *Store) Import(ctx context.Context, r session.Record) error {
 func (s *Store) Replace(ctx context.Context, r session.Record) error {
 	k, ok := key(r.ID)
 	if !ok {
-		return session.ErrNotFound
+		return absent(ctx)
 	}
 	seen := nanos(r.Seen)
 	args := []any{
@@ -96,7 +96,7 @@ func (s *Store) Replace(ctx context.Context, r session.Record) error {
 func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.Time) error {
 	k, ok := key(id)
 	if !ok {
-		return session.ErrNotFound
+		return absent(ctx)
 	}
 	args := []any{nanos(seen), nanos(expires), nanos(purge), k}
 	return s.write(ctx, func(w *writer) error {
@@ -112,7 +112,7 @@ func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.
 func (s *Store) End(ctx context.Context, id string, how session.End) (session.Record, error) {
 	k, ok := key(id)
 	if !ok {
-		return session.Record{}, session.ErrNotFound
+		return session.Record{}, absent(ctx)
 	}
 	how.Reason, how.Next = session.Reason(strings.Clone(string(how.Reason))), strings.Clone(how.Next)
 	id = idOf(k)
