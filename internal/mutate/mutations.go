@@ -1,0 +1,186 @@
+package main
+
+import (
+	"fmt"
+	"strings"
+)
+
+// mutation is one check, and how it is taken out.
+type mutation struct {
+	check  string
+	edits  []edit
+	suites []suite // in which a test must fail, the likeliest first
+}
+
+// edit replaces text that stands in the file exactly once.
+type edit struct{ file, old, new string }
+
+func (e edit) in(text string) (string, error) {
+	if n := strings.Count(text, e.old); n != 1 {
+		return "", fmt.Errorf("%s has this %d times, not once; bring internal/mutate/mutations.go up to the code:\n%s", e.file, n, e.old)
+	}
+	return strings.Replace(text, e.old, e.new, 1), nil
+}
+
+// suite is the tests of one package, or of those whose names match run.
+type suite struct{ pkg, run string }
+
+func (s suite) String() string { return s.pkg + " " + s.run }
+
+var (
+	cookies  = suite{"./cookie", ""}
+	header   = suite{"./internal/cookieheader", ""}
+	frames   = suite{"./internal/frame", ""}
+	values   = suite{"./internal/value", ""}
+	memory   = suite{"./store", "Memory"}
+	sessions = suite{"./session", ""}
+	said     = suite{"./internal/secrets", ""}
+	// over HTTP
+	rows    = suite{"./middleware", "^(Test[ACHLK][0-9]|TestAttack|TestEdited|TestCommitFailure|TestKeysRotate|TestBadCookies)"}
+	rest    = suite{"./middleware", "Origin|Reset|StartOver|LocalPath|Ended|Renew|Idle|Lifetime|Outcomes|Writer|Panic|Crawler|Wiring|DevKeys|Options|Double"}
+	replay  = []suite{sessions, rows, rest}
+	overHTT = []suite{rows, rest}
+)
+
+func one(check, file, old, new string, suites ...suite) mutation {
+	return mutation{check, []edit{{file, old, new}}, suites}
+}
+
+// mutations are the checks that a promise rests on. Those of one file stand together.
+var mutations = []mutation{
+	// Sealed cookies.
+	one("MAC compared", "github.com/gorilla/securecookie/securecookie.go",
+		"if len(mac) == len(mac2) && subtle.ConstantTimeCompare(mac, mac2) == 1 {", "if subtle.ConstantTimeCompare(mac, mac2) < 2 {", cookies, rows),
+	one("canonical form", "cookie/seal.go", "|| !canonical(body, len(b)) {", "|| len(b) == 0 {", cookies),
+	one("canonical form: no stray bits", "cookie/canonical.go", "var strict = base64.URLEncoding.Strict()", "var strict = base64.URLEncoding", cookies),
+	one("canonical form: no line breaks", "cookie/canonical.go",
+		"if len(body)/4*3-padding != date+1+strict.EncodedLen(ivLen+n)+1+macLen {", "if padding < 0 {", cookies),
+	one("app in the key", "cookie/seal.go", "[]string{s.keys.app, s.purpose, s.name}", "[]string{s.purpose, s.name}", cookies),
+	one("purpose in the key", "cookie/seal.go", "[]string{s.keys.app, s.purpose, s.name}", "[]string{s.keys.app, s.name}", cookies),
+	{"cookie's name in key and MAC", []edit{
+		{"cookie/seal.go", "[]string{s.keys.app, s.purpose, s.name}", "[]string{s.keys.app, s.purpose}"},
+		{"cookie/seal.go", "prefix, prefix + s.name, sc}", "prefix, prefix, sc}"},
+	}, []suite{cookies}},
+	one("parts of the key told apart", "cookie/seal.go", "info += string(binary.AppendUvarint(nil, uint64(len(part)))) + part", "info += part", cookies),
+	one("key revoked", "cookie/seal.go", "if c.state == Revoked {\n\t\treturn o, RevokedKey\n\t}", "", cookies),
+	one("sealed value's expiry", "cookie/seal.go", "!now.Before(o.Expires) || ", "", cookies),
+	one("sealed value from the future", "cookie/seal.go", " || o.Issued.After(now.Add(skew))", "", cookies),
+	one("size before opening", "cookie/seal.go", "if len(s.name)+len(value) > cookieheader.MaxBytes {", "if len(value) < 0 {", cookies, rows),
+	one("size of what is sealed", "cookie/seal.go", "if len(s.name)+len(c.prefix)+sealedLen(len(b)) > cookieheader.MaxBytes {", "if len(b) < 0 {", cookies),
+	one("jar: size at Set", "cookie/jar.go",
+		"if len(j.spec.Name())+len(version)+idLen+1+sealedLen(1+j.entries.sizeWith(next)) > cookieheader.MaxBytes {", "if len(next) < 0 {", cookies, rows),
+	one("jar: ErrSent", "cookie/jar.go", "if j.sent {\n\t\treturn ErrSent\n\t}\n\tj.open()", "j.open()", cookies),
+	one("jar: each value's expiry", "cookie/entries.go", "func (e *entry) live(now int64) bool { return now < e.expires }", "func (e *entry) live(now int64) bool { return true }", cookies),
+	one("jar: 400 days", "cookie/jar.go", "if d <= 0 || d > MaxLifetime {", "if d <= 0 {", cookies),
+	one("jar: written only if changed", "cookie/commit.go", "return j.changed && (j.came || len(j.entries) > 0)", "return len(j.entries) > 0", cookies, rows),
+	one("two cookies of one name", "internal/cookieheader/find.go", "n++", "n = 1", header, cookies, rows),
+	one("3,001 cookies", "internal/cookieheader/find.go", "return count > maxCookies", "return false", header, rows),
+	one("U+2000 before a name", "internal/cookieheader/find.go",
+		"func space(c byte) bool { return c == ' ' ||", "func space(c byte) bool { return c == ' ' || c == 0xe2 || c == 0x80 ||", header, rows),
+	one("HttpOnly", "internal/cookieheader/template.go", `tail := "; HttpOnly"`, `tail := ""`, header, cookies, rows),
+	one("Secure", "internal/cookieheader/template.go", `tail += "; Secure"`, `tail += ""`, header, cookies, rows),
+	one("__Host- without Domain", "internal/cookieheader/template.go", `if strings.HasPrefix(lower, "__host-") && (a.Domain != "" || !a.Secure) {`, `if lower == "" {`, header, cookies),
+
+	// Keys.
+	one("key file: others' rights", "cookie/source.go", "mode&0o077 != 0 && ", "mode == 0o1000 && ", cookies),
+	one("key file: regular", "cookie/source.go", "if !info.Mode().IsRegular() {", "if false {", cookies),
+	one("keys: 32 bytes", "cookie/master.go", "if err != nil || len(b) != masterBytes {", "if err != nil {", cookies),
+	one("keys: entropy", "cookie/master.go", "case distinct < 20 || steps < 16 || letters < 18:", "case distinct < 1:", cookies),
+	one("keys: text", "cookie/master.go", "case printable:", "case printable && distinct < 1:", cookies),
+	one("keys: twice", "cookie/master.go", "if other.id == m.id {", "if i < 0 {", cookies),
+	one("keys: the team's are its own", "cookie/keys.go", "if theirs := states[id]; state != Revoked && theirs != Unknown && theirs != Revoked {", "if states[id] > Revoked {", cookies, rows),
+	one("keys: printed as nothing", "cookie/redact.go", "func (k *Keys) Format(f fmt.State, _ rune)   { io.WriteString(f, k.String()) }", "", cookies, said),
+	one("development keys on loopback only", "middleware/sessions.go", "ok && !tcp.IP.IsLoopback()", "ok && tcp == nil", rows, suite{"./middleware", ""}),
+
+	// Stored values.
+	one("AAD: id", "session/format.go", "[...]string{r.ID, r.User, r.Handle}", "[...]string{r.User, r.Handle}", sessions),
+	one("AAD: user", "session/format.go", "[...]string{r.ID, r.User, r.Handle}", "[...]string{r.ID, r.Handle}", replay...),
+	one("AAD: handle", "session/format.go", "[...]string{r.ID, r.User, r.Handle}", "[...]string{r.ID, r.User}", replay...),
+	one("AAD: version", "session/format.go", "b = binary.BigEndian.AppendUint64(b, r.Version)", "", replay...),
+	one("AAD: time of authentication", "session/format.go", "uint64(r.AuthTime.UnixNano())", "0", replay...),
+	one("AAD: fields told apart", "session/format.go", "b = binary.AppendUvarint(b, uint64(len(field)))", "", replay...),
+	one("id and key from different hashes", "session/format.go", "key := derive(dataLabel, v.secret)", "key := derive(idLabel, v.secret)", sessions, said),
+	one("token's length", "session/format.go", "if len(secret) != 32 {", "if len(secret) < 0 {", replay...),
+	one("frame: names in order, none twice", "internal/frame/frame.go", "if !ok || last != nil && bytes.Compare(key, last) <= 0 {", "if !ok || last != nil && bytes.Equal(key, b) {", frames),
+	one("frame: shortest lengths", "internal/frame/frame.go", "w > 1 && b[w-1] == 0 || ", "", frames),
+	one("CBOR: no name twice", "internal/value/modes.go", "DupMapKey:            cbor.DupMapKeyEnforcedAPF,", "DupMapKey:            cbor.DupMapKeyQuiet,", values),
+	one("corrupt: ended", "session/session.go", "s.drop()\n\ts.met(ReasonCorrupt, now)", "s.drop()", replay...),
+
+	// The manager judges.
+	one("manager: expiry", "session/reason.go", "case r.Expires.After(judged):", "case r.Expires.After(judged) || r.Ended == \"\":", replay...),
+	one("manager: ended", "session/reason.go", "return r.Ended, r.EndedAt", "return \"\", r.EndedAt", replay...),
+	one("manager: a record that is gone", "session/load.go", "s.met(ReasonUnknown, time.Time{})\n\t\treturn nil", "s.forget()\n\t\treturn nil", replay...),
+	one("grace ends", "session/session.go", "reason == ReasonRotated && time.Now().Before(since.Add(Grace))", "reason == ReasonRotated", replay...),
+	one("grace begins", "session/session.go", "reason == ReasonRotated && time.Now().Before(since.Add(Grace))", "reason == ReasonRotated && since.IsZero()", replay...),
+	one("grace shows nothing after a login: Data", "session/rotate.go", "KeepData: !s.login,", "KeepData: true,", replay...),
+	one("grace shows nothing after a login: user", "session/load.go", "s.hidden = rec.Data == nil", "s.hidden = false", replay...),
+	one("deadline bounds the renewal", "session/load.go", "r.Idle > 0 && idle.Before(r.Deadline)", "r.Idle > 0", replay...),
+	one("throttle of Touch", "session/load.go", "if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {\n\t\treturn nil\n\t}", "", sessions, rest),
+	one("Touch meets an end", "session/load.go", "err = s.fetch(p, time.Now())\n\t\tif err == nil {\n\t\t\terr = s.err\n\t\t}", "err = nil", sessions, rows, rest),
+	one("refused write fails the commit", "session/change.go", "s.fail = s.err\n\t\treturn s.err", "return s.err", replay...),
+	one("ErrSent: birth", "session/change.go", "if s.token == nil && s.sent {\n\t\treturn ErrSent\n\t}", "", sessions, rest),
+	one("ErrSent: Login", "session/change.go", "if s.sent {\n\t\treturn ErrSent\n\t}\n\ts.open()", "s.open()", sessions, rest),
+	one("Login: a user's name", "session/change.go", "if err := checkUser(user); err != nil {\n\t\treturn err\n\t}", "", replay...),
+	one("Login of another user starts from nothing", "session/change.go", "s.base, s.inherited, s.changes, s.cleared, s.meta = nil, nil, nil, false, nil", "", replay...),
+	one("Login takes a new handle for another user", "session/change.go", "s.apart = s.token != nil", "s.apart = false", replay...),
+	one("Login comes with a new token", "session/change.go", "if s.token != nil && s.leave == stay {\n\t\ts.leave = rotate\n\t}\n\ts.inherited", "s.inherited", replay...),
+	one("an ended session can't be used", "session/session.go", "return s.err != nil && s.err != ErrRotated\n", "return false\n", replay...),
+	one("size: at Set", "session/change.go", "if sum <= s.m.maxBytes {", "if sum >= 0 {", replay...),
+	one("size: after a merge", "session/write.go", "if err := s.m.checkSize(values); err != nil {\n\t\treturn err\n\t}\n\tnext := *s.rec", "next := *s.rec", sessions, rest),
+	one("size: metadata", "session/change.go", "if len(b) > maxMeta {", "if false {", replay...),
+	one("names that are Hardy's own", "session/change.go", "len(name) <= maxName && !internal(name)", "len(name) <= maxName", sessions, rest),
+	one("Logout follows a rotation", "session/finish.go", "if err != nil || last.Ended != ReasonRotated || last.Next == \"\" {", "if true {", replay...),
+	one("RevokeUser looks again", "session/users.go", "if len(live) == 0 {\n\t\t\treturn len(ended), nil", "if len(live) == 0 || len(ended) > 0 {\n\t\t\treturn len(ended), nil", sessions, suite{"./middleware", "Interleavings"}),
+	one("RevokeOthers spares this one", "session/users.go", "func(r *Record) bool { return r.ID != own }", "func(r *Record) bool { return true }", sessions),
+	one("rotation: others' writes come along", "session/rotate.go", "if last.Version == s.rec.Version || s.apart {", "if true {", append(replay, suite{"./middleware", "Interleavings"})...),
+	one("rotation: the loser of two ends its own", "session/rotate.go", "s.withdraw(ctx, rec.ID)\n\tif s.login {", "if s.login {", append(replay, suite{"./middleware", "Interleavings"})...),
+	one("rotation: the loser of two sends no cookie", "session/rotate.go", "s.withdraw(ctx, rec.ID)\n\tif s.login {", "if reason == ReasonRotated {\n\t\ts.settle(t, rec, values, \"renew\")\n\t\treturn nil\n\t}\n\tif s.login {", append(replay, suite{"./middleware", "Interleavings"})...),
+	one("a client that hangs up stops no commit", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout)}", sessions, rows, rest, suite{"./middleware", "HangsUp|Hang"}),
+	one("the store's deadline", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout * 100), insist: true}", sessions, rows),
+	one("errors of a store", "session/manager.go", `return fmt.Errorf("%w (%s): %w", ErrUnavailable, op, err)`, "return ErrNotFound", replay...),
+	one("token printed as nothing", "session/token.go", "func (t *Token) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }", "", said),
+	one("session printed as nothing", "session/redact.go", "func (s *Session) Format(f fmt.State, _ rune)", "func (s *Session) Print(f fmt.State, _ rune)", said),
+
+	// The memory store.
+	one("store: version", "store/memory.go", "case r.Version != e.version+1:", "case r.Version == 0:", memory),
+	one("store: ended, at Replace and Touch", "store/entry.go", "return !e.hasEnded() && e.expires > now", "return e.expires > now", memory),
+	one("store: expired, at Replace and Touch", "store/entry.go", "return !e.hasEnded() && e.expires > now", "return !e.hasEnded()", memory),
+	one("store: Create over another's", "store/memory.go", "if there != nil {\n\t\tm.count.Add(-1)\n\t\treturn nil, session.ErrExists\n\t}", "", memory),
+	one("store: Replace creates nothing", "store/memory.go", "case e == nil || !e.writable(now):\n\t\ts.mu.Unlock()\n\t\treturn session.ErrNotFound", "case e == nil:\n\t\ts.mu.Unlock()\n\t\treturn m.Create(ctx, r)\n\tcase !e.writable(now):\n\t\ts.mu.Unlock()\n\t\treturn session.ErrNotFound", memory),
+	one("store: the first end wins", "store/memory.go", "if first = !e.hasEnded(); first {", "if first = true; first {", memory),
+	one("store: an end takes the Data", "store/entry.go", "if !how.KeepData {\n\t\te.data = nil\n\t}", "", memory),
+	one("store: no moment moves back", "store/entry.go", "e.seen, e.expires, e.purge = max(e.seen, seen), max(e.expires, expires), max(e.purge, purge)", "e.seen, e.expires, e.purge = seen, expires, purge", memory),
+	one("store: List shows no ended ones", "store/users.go", "live := !e.hasEnded()", "live := true", memory),
+	one("store: List shows no Data", "store/users.go", "r.ID, r.Data = e.id.String(), nil", "r.ID = e.id.String()", memory),
+	one("store: ids are canonical", "store/key.go", "return k, (bad|a|b|c)&notSextet == 0 && c&3 == 0", "return k, true", memory),
+
+	// The middleware.
+	one("a store that is down is no new visitor", "middleware/sessions.go", "h.answer(w, r, unavailable)\n\t\t\treturn\n\t\t}\n\t\th.carrier.Drop(r)", "s, e = h.manager.New(), &session.ExpiredError{}\n\t\t}\n\t\th.carrier.Drop(r)", overHTT...),
+	one("401 before the handler", "middleware/sessions.go", "h.ended == Fresh || h.ended == Restart && opensPage(r):", "true:", overHTT...),
+	one("Aware routes see the end", "middleware/sessions.go", "case aware:\n", "case aware && h.ended == Fresh:\n", overHTT...),
+	one("loads that act on nothing keep the cookie", "middleware/sessions.go", "case actsOnNothing(r):", "case false:", overHTT...),
+	one("prefetches and Passive routes don't renew", "middleware/sessions.go", "err == nil && !prefetch(r) && !h.passive.match(r)", "err == nil", overHTT...),
+	one("re-sealing rides on a write of its own", "middleware/sessions.go", "case d.Due, x.stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.stale && x.unmoved(d.Token):", overHTT...),
+	one("re-sealing: the token still opens it", "middleware/sessions.go", "case d.Due, x.stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.stale && d.Stored:", suite{"./middleware", ""}),
+	one("revoked key, opened before", "middleware/carriers.go", "switch c.keys.State(known.key) {", "switch cookie.Primary {", overHTT...),
+	one("failed commit: the handler's header goes", "middleware/writer.go", "clear(h)\n\tmaps.Copy(h, w.entry)", "maps.Copy(h, w.entry)", suite{"./middleware", ""}),
+	one("failed commit: the handler's body goes", "middleware/writer.go", "func (w *writer) Write(b []byte) (int, error) {\n\tif !w.send() {", "func (w *writer) Write(b []byte) (int, error) {\n\tif w.send(); false {", rows, suite{"./middleware", ""}),
+	one("1xx is no answer", "middleware/writer.go", "if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols || w.send() {", "if w.send() {", suite{"./middleware", ""}),
+	one("Hijack says that a cookie is due", "middleware/writer.go", "\t\tif w.sender.owes() {\n\t\t\treturn nil, nil, errHijack\n\t\t}\n", "", suite{"./middleware", ""}),
+	one("a panic commits nothing", "middleware/sessions.go", "case !x.returned:\n", "case !x.returned && x.writer.state == refused:\n", suite{"./middleware", ""}),
+	one("private, no-store", "middleware/private.go", "if cookie || shared(cc) {", "if cookie {", overHTT...),
+	one("private, no-store over public", "middleware/private.go", `strings.EqualFold(name, "public") ||`, "", overHTT...),
+	one("Vary", "middleware/private.go", "f[1] = vary\n\t\th[\"Vary\"] = f[1:2:2]\n", "", overHTT...),
+	one("SameSite=None refused", "middleware/wiring.go", "case 0, http.SameSiteLaxMode, http.SameSiteStrictMode:", "case 0, http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode:", overHTT...),
+	one("shared ring is the team's own", "middleware/cookies.go", "case o.Shared.Shares(keys):", "case false:", overHTT...),
+	one("Origin of WebSockets", "middleware/origin.go", "if handshake(r) && !h.passes(r) {", "if false && !h.passes(r) {", overHTT...),
+	one("Origin: the host", "middleware/origin.go", "return sameHost(scheme, host, r.Host) && ", "return ", overHTT...),
+	one("Origin: Fetch Metadata", "middleware/origin.go", `return len(site) == 1 && site[0] == "same-origin"`, "return true", overHTT...),
+	one("Origin: none, with a cookie", "middleware/origin.go", `return len(r.Header["Cookie"]) == 0`, "return true", overHTT...),
+	one("Origin of the reset", "middleware/reset.go", "h.checked = h.origin.Handler(http.HandlerFunc(h.reset))", "h.checked = http.HandlerFunc(h.reset)", rest),
+	one("reset: only the ended", "middleware/reset.go", "if ended {\n\t\th.carrier.Drop(r)", "if true {\n\t\th.carrier.Drop(r)", rest),
+	one("reset: POST only", "middleware/reset.go", "if r.Method != http.MethodPost {", "if false {", rest),
+	one("starting over: not on another site's link", "middleware/startover.go", `case "", "none", "same-origin":`, `case "", "none", "same-origin", "cross-site", "same-site":`, rest),
+	one("way back: two slashes", "middleware/wayback.go", `if strings.Contains(path, "//") {`, "if false {", rest),
+	one("way back: backslash and control characters", "middleware/wayback.go", `if s[i] < ' ' || s[i] == 0x7f || s[i] == '\\' {`, "if false {", rest),
+}
