@@ -11,7 +11,7 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race seeds staticcheck vulnerabilities gcc interleavings bench-quick mutate
+.PHONY: test fmt tidy vet race seeds staticcheck vulnerabilities gcc interleavings bench-quick bench-limits mutate
 
 test: fmt tidy vet race interleavings seeds staticcheck vulnerabilities
 
@@ -48,6 +48,10 @@ gcc:
 # The ratios between Hardy and its peers, in under three minutes.
 bench-quick:
 	$(MAKE) --no-print-directory -C bench quick
+
+# The limiters beside their peers, and who falls for forged headers; under two minutes.
+bench-limits:
+	$(MAKE) --no-print-directory -C bench limits
 
 # Takes the checks out one by one and shows the test that fails without each.
 mutate:

@@ -27,11 +27,16 @@ func main() {
 	who := flag.String("who", "", "`regexp` of the contestants to run")
 	results := flag.String("results", "", "`file` to keep the report in")
 	strict := flag.Bool("strict", false, "fail where a bar is not met")
+	flag.BoolVar(&c.limits, "limits", false, "the rows of the limiters and the spoof table, in place of sessions")
 	flag.StringVar(&c.profile, "cpuprofile", "", "`file` for a CPU profile of the rounds of the last row that runs")
 	memprofile := flag.String("memprofile", "", "`file` for a profile of all allocations, setting up included (GODEBUG=memprofilerate=1 for each of them)")
 	flag.Parse()
 
-	r, err := run(c, rows(), regexp.MustCompile(*only), regexp.MustCompile(*who))
+	list := rows()
+	if c.limits {
+		list = limitRows()
+	}
+	r, err := run(c, list, regexp.MustCompile(*only), regexp.MustCompile(*who))
 	if err == nil {
 		r.write(os.Stdout)
 		if *results != "" {
@@ -82,7 +87,12 @@ func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 			r.verdicts = append(r.verdicts, b(res))
 		}
 	}
-	if only.MatchString(millionName) && c.million > 0 {
+	if c.limits {
+		r.sheets = []sheet{keySheet(r.results), failureSheet(r.results)}
+		if only.MatchString(spoofName) {
+			r.sheets = append(r.sheets, spoofSheet())
+		}
+	} else if only.MatchString(millionName) && c.million > 0 {
 		fmt.Fprintf(os.Stderr, "%s …\n", millionName)
 		crowds, verdicts, err := measureMillion(c)
 		if err != nil {

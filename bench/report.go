@@ -16,6 +16,7 @@ import (
 type report struct {
 	results  []*result
 	crowds   []crowd
+	sheets   []sheet
 	verdicts []verdict
 	config   *config
 	took     time.Duration
@@ -27,7 +28,11 @@ func (r *report) write(w io.Writer) {
 	fmt.Fprintf(w, "%s, took %v; medians of %d rounds of %v each. Load of the machine before: %s.\n",
 		time.Now().UTC().Format("2 January 2006"), r.took.Round(time.Second), r.config.rounds, r.config.span, r.load)
 	if len(r.results) > 0 {
-		fmt.Fprintf(w, "Few sessions are %d, many %d; parallel is %d goroutines, each with sessions of its own.\n\n", r.config.few, r.config.many, r.config.workers)
+		if r.config.limits {
+			fmt.Fprintf(w, "Parallel is %d goroutines.\n\n", r.config.workers)
+		} else {
+			fmt.Fprintf(w, "Few sessions are %d, many %d; parallel is %d goroutines, each with sessions of its own.\n\n", r.config.few, r.config.many, r.config.workers)
+		}
 		fmt.Fprintln(w, "| | | serial µs (low–high) | parallel µs (low–high) | allocations | bytes | beside the first, serial · parallel |\n|---|---|---|---|---|---|---|")
 		for _, res := range r.results {
 			r.writeRow(w, res)
@@ -44,6 +49,14 @@ func (r *report) write(w io.Writer) {
 				fmt.Fprintf(w, "| %s | %.0f | %s | %s | %d | %s | %s | %s |\n", c.name, c.bytes, s.what, took, s.loads, microseconds(s.p50), microseconds(s.p999), microseconds(s.at))
 			}
 		}
+	}
+	for _, s := range r.sheets {
+		if text := s.String(); text != "" {
+			fmt.Fprintf(w, "\n%s", text)
+		}
+	}
+	if len(r.verdicts) == 0 {
+		return
 	}
 	fmt.Fprint(w, "\n| | asked | got | |\n|---|---|---|---|\n")
 	for _, v := range r.verdicts {
@@ -141,7 +154,7 @@ func (r *report) keep(path string) error {
 	}
 	_, hand, _ := strings.Cut(string(old), byHand)
 	var b strings.Builder
-	b.WriteString("# The last run\n\nWritten by `make results`. What each row does is said in the package comment (`go doc .`).\n\n")
+	b.WriteString("# The last run\n\nWritten by `make results` or `make limits-results`. What each row does is said in the package comment (`go doc .`).\n\n")
 	r.write(&b)
 	b.WriteString("\n" + byHand + hand)
 	return os.WriteFile(path, []byte(b.String()), 0o644)

@@ -56,6 +56,7 @@ type figures struct {
 	allocs float64          // a task
 	bytes  float64          // allocated, a task
 	size   int
+	failed float64 // the part of the calls that ended with an error
 }
 
 // config is how much is done.
@@ -68,6 +69,10 @@ type config struct {
 	million int
 	ballast int    // MB of live heap beside the sessions, as a server has: see the package comment
 	profile string // file for a CPU profile of the rounds; of several rows the last one's stays
+
+	limits   bool // the rows of the limiters, in place of those of sessions
+	once     sync.Once
+	networks []string // see networks
 }
 
 type result struct {
@@ -129,6 +134,10 @@ func (r *row) measure(c *config) (*result, error) {
 		}
 		if s, ok := t.job.(sized); ok {
 			t.size = s.size()
+		}
+		if d, ok := t.job.(*decisions); ok {
+			calls, _, failed := d.counts()
+			t.failed = float64(failed) / float64(calls)
 		}
 		res.figures[t.name] = &t.figures
 	}
