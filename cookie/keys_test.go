@@ -187,6 +187,13 @@ func TestKeysFromFile(t *testing.T) {
 	if _, err := KeysFromFile(t.TempDir(), "bell"); !errors.Is(err, ErrKeyFile) {
 		t.Error("a directory:", err)
 	}
+	private := filepath.Join(t.TempDir(), "private")
+	if err := os.Mkdir(private, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := KeysFromFile(private, "bell"); !errors.Is(err, ErrKeyFile) {
+		t.Error("a directory of the owner's:", err)
+	}
 }
 
 func TestDevKeys(t *testing.T) {

@@ -56,6 +56,7 @@ func TestKeysRefused(t *testing.T) {
 		"zeros":                   {strings.Repeat("A", 43), "bell", ErrKeyWeak},
 		"aaaa":                    {strings.Repeat("a", 42) + "Y", "bell", ErrKeyWeak},
 		"text as bytes":           {b64([]byte("correct horse battery staple 123")), "bell", ErrKeyWeak},
+		"a password as bytes":     {b64([]byte("Tr0ub4dor&3xKq!zW9#vLm%pY7@sHj2^")), "bell", ErrKeyWeak},
 		"words as text":           {"correcthorsebatterystaplemumblinggibberishY", "bell", ErrKeyWeak},
 		"words in camel case":     {"CorrectHorseBatteryStapleMumblingGibberishY", "bell", ErrKeyWeak},
 		"counting":                {b64(counting), "bell", ErrKeyWeak},

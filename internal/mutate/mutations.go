@@ -87,7 +87,7 @@ var mutations = []mutation{
 	one("keys: 32 bytes", "cookie/master.go", "if err != nil || len(b) != masterBytes {", "if err != nil {", cookies),
 	one("keys: entropy", "cookie/master.go", "case distinct < 20 || steps < 16 || letters < 18:", "case distinct < 1:", cookies),
 	one("keys: text", "cookie/master.go", "case printable:", "case printable && distinct < 1:", cookies),
-	one("keys: twice", "cookie/master.go", "if other.id == m.id {", "if i < 0 {", cookies),
+	one("keys: twice", "cookie/master.go", "if other.id == m.id {", "if other.id == m.id && i < 0 {", cookies),
 	one("keys: the team's are its own", "cookie/keys.go", "if theirs := states[id]; state != Revoked && theirs != Unknown && theirs != Revoked {", "if states[id] > Revoked {", cookies, rows),
 	one("keys: printed as nothing", "cookie/redact.go", "func (k *Keys) Format(f fmt.State, _ rune)   { io.WriteString(f, k.String()) }", "", cookies, said),
 	one("development keys on loopback only", "middleware/sessions.go", "ok && !tcp.IP.IsLoopback()", "ok && tcp == nil", rows, suite{"./middleware", ""}),
