@@ -22,6 +22,7 @@ require (
 require (
 	github.com/dunglas/httpsfv v1.1.2
 	github.com/gorilla/securecookie v1.1.2
+	golang.org/x/crypto v0.57.0
 	pgregory.net/rapid v1.3.0
 )
 

@@ -1,128 +1,26 @@
 package main
 
 import (
-	"bytes"
-	"context"
-	"errors"
-	"flag"
 	"fmt"
-	"io"
 	"net/http"
-	"net/http/cookiejar"
-	"net/url"
-	"regexp"
 	"strings"
-	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	"example.com/hardy/cookie"
-	"example.com/hardy/session"
-	"example.com/hardy/sessiontest"
 )
-
-// visitor is a browser that looks at the bell.
-type visitor struct {
-	t    *testing.T
-	site string
-	*http.Client
-}
-
-func read(t *testing.T, resp *http.Response, err error) (int, string) {
-	t.Helper()
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
-}
-
-// open opens the page, post sends a form from it and follows to where it leads.
-func (v *visitor) open() (int, string) {
-	v.t.Helper()
-	r, _ := http.NewRequest("GET", v.site+"/", nil)
-	r.Header.Set("Accept", "text/html")
-	resp, err := v.Do(r)
-	return read(v.t, resp, err)
-}
-
-func (v *visitor) post(path string, form ...string) (int, string) {
-	v.t.Helper()
-	values := url.Values{}
-	for i := 0; i < len(form); i += 2 {
-		values.Set(form[i], form[i+1])
-	}
-	resp, err := v.PostForm(v.site+path, values)
-	return read(v.t, resp, err)
-}
-
-func (v *visitor) cookies() map[string]string {
-	at, _ := url.Parse(v.site)
-	all := map[string]string{}
-	for _, c := range v.Jar.Cookies(at) {
-		all[c.Name] = c.Value
-	}
-	return all
-}
-
-func expect(t *testing.T, status int, page string, wantStatus int, wants ...string) {
-	t.Helper()
-	if status != wantStatus {
-		t.Errorf("status %d, want %d", status, wantStatus)
-	}
-	for _, want := range wants {
-		if !strings.Contains(page, want) {
-			t.Errorf("the page does not say %q:\n%s", want, page)
-		}
-	}
-}
-
-// start runs the program as its user does, and returns its address and what takes it down.
-func start(t *testing.T, args ...string) (site string, stop func() error) {
-	t.Helper()
-	out := &lines{arrived: make(chan string, 1)}
-	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error, 1)
-	go func() { ended <- run(ctx, append([]string{"-http", "127.0.0.1:0"}, args...), out, 1) }()
-	stop = sync.OnceValue(func() error { cancel(); return <-ended })
-	t.Cleanup(func() { stop() })
-	select {
-	case site = <-out.arrived:
-	case err := <-ended:
-		t.Fatalf("it ended at once: %v", err)
-	}
-	return site, stop
-}
-
-// lines finds the address in what the program says.
-type lines struct{ arrived chan string }
-
-var address = regexp.MustCompile(`http://[^/ ]+`)
-
-func (l *lines) Write(b []byte) (int, error) {
-	if site := address.Find(b); site != nil {
-		l.arrived <- string(site)
-	}
-	return len(b), nil
-}
-
-func browser(t *testing.T, site string) *visitor {
-	jar, _ := cookiejar.New(nil)
-	return &visitor{t, site, &http.Client{Jar: jar}}
-}
 
 // The whole program over sockets: two visitors ring, keep a name, sign in and out.
 func TestBell(t *testing.T) {
-	site, stop := start(t)
+	site, stop := start(t, t.TempDir())
 	ann, bob := browser(t, site), browser(t, site)
 
-	status, page := ann.open()
+	status, page := ann.open("/")
 	expect(t, status, page, 200, "It has not been rung in this session", "Nothing is stored for you yet")
+	for _, path := range []string{"/script", "/cookies", "/note", "/sign-in", "/sessions", "/inside"} {
+		status, page = ann.open(path)
+		expect(t, status, page, 200, `<a href="`+path+`" aria-current="page">`, "!has ended")
+	}
 	if len(ann.cookies()) != 0 {
 		t.Errorf("a visitor who did nothing has %v", ann.cookies())
 	}
@@ -130,15 +28,8 @@ func TestBell(t *testing.T) {
 		status, page = ann.post("/ring")
 		expect(t, status, page, 200, fmt.Sprintf("rang <strong>%d</strong>", n))
 	}
-	status, page = bob.open()
+	status, page = bob.open("/")
 	expect(t, status, page, 200, "It has not been rung")
-
-	status, page = ann.post("/name", "name", "Bo<b>")
-	expect(t, status, page, 200, "Hello, Bo&lt;b&gt;.", "rang <strong>3</strong>")
-	status, page = ann.post("/name", "name", strings.Repeat("ü", 41))
-	expect(t, status, page, 422, "longer than 40 characters", "Hello, Bo&lt;b&gt;.")
-	status, page = ann.post("/name", "name", "Bo<b>", "forget", "yes")
-	expect(t, status, page, 200, "Ring the bell!")
 
 	status, page = ann.post("/sign-in", "user", "ann", "password", "wrong")
 	expect(t, status, page, 422, "do not go together", `value="ann"`)
@@ -153,7 +44,7 @@ func TestBell(t *testing.T) {
 	}
 
 	status, page = ann.post("/sign-out")
-	expect(t, status, page, 200, "It has not been rung", `id="password"`)
+	expect(t, status, page, 200, "It has not been rung", "!Signed in")
 	if ann.cookies()["bell-session"] != "" {
 		t.Error("signing out left the cookie")
 	}
@@ -168,14 +59,20 @@ func TestBell(t *testing.T) {
 	}
 }
 
-// in runs f in synctest, with a visitor of a bell on its handler.
-func in(t *testing.T, idle time.Duration, strict bool, f func(v *visitor)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		b := newBell(cookie.DevKeys("bell"), newAccounts(1, demoPassword, demoUsers...), &session.Options{Idle: idle}, strict)
-		server := sessiontest.NewServer(t, b.handler())
-		f(&visitor{t, "http://app.hardy.test", server.Browser()})
-	})
+// Sessions, jars and the note survive a restart.
+func TestBellRestarts(t *testing.T) {
+	folder := t.TempDir()
+	site, stop := start(t, folder)
+	v := browser(t, site)
+	v.post("/ring")
+	v.post("/ring")
+	v.post("/cookies/name", "name", "Bob")
+	if err := stop(); err != nil {
+		t.Fatal(err)
+	}
+	start(t, folder, "-http", strings.TrimPrefix(site, "http://"))
+	status, page := v.post("/ring")
+	expect(t, status, page, 200, "rang <strong>3</strong>", "Hello, Bob.")
 }
 
 // Anvil's bell example: n_rings from 0, one more with each ring, kept between calls.
@@ -189,6 +86,19 @@ func TestAnvilBellCountsRings(t *testing.T) {
 	})
 }
 
+// Anvil's example of a use of the session: which pages the user visited.
+func TestAnvilPagesVisited(t *testing.T) {
+	in(t, 0, false, func(v *visitor) {
+		v.open("/note") // before the session begins
+		v.post("/ring")
+		v.open("/inside")
+		v.open("/cookies")
+		v.open("/inside")
+		_, page := v.open("/")
+		expect(v.t, 200, page, 200, `Pages you visited</dt><dd><a href="/">/</a>, <a href="/inside">/inside</a>, <a href="/cookies">/cookies</a>:`)
+	})
+}
+
 func TestBellExpires(t *testing.T) {
 	in(t, 10*time.Second, false, func(v *visitor) {
 		v.post("/ring")
@@ -197,13 +107,15 @@ func TestBellExpires(t *testing.T) {
 		expect(v.t, status, page, 200, "rang <strong>2</strong>", "ends in 10 seconds")
 
 		time.Sleep(11 * time.Second)
-		if status, _ := v.post("/ring"); status != 401 {
-			v.t.Errorf("a form from an old page: %d", status)
+		for _, path := range []string{"/ring", "/script/ring", "/note"} {
+			if status, _ := v.post(path); status != 401 {
+				v.t.Errorf("%s from an old page: %d", path, status)
+			}
 		}
-		status, page = v.open()
+		status, page = v.open("/")
 		expect(v.t, status, page, 200, "has ended: nobody rang for a while", "It has not been rung")
 		status, page = v.post("/ring")
-		expect(v.t, status, page, 200, "rang <strong>1</strong>")
+		expect(v.t, status, page, 200, "rang <strong>1</strong>", "!has ended")
 	})
 }
 
@@ -211,8 +123,8 @@ func TestBellExpiresStrict(t *testing.T) {
 	in(t, 10*time.Second, true, func(v *visitor) {
 		v.post("/ring")
 		time.Sleep(11 * time.Second)
-		for range 2 {
-			status, page := v.open()
+		for _, path := range []string{"/", "/inside", "/"} {
+			status, page := v.open(path)
 			expect(v.t, status, page, 401, "Refresh now")
 		}
 		// Signing in works from the old page, and starts over.
@@ -221,26 +133,115 @@ func TestBellExpiresStrict(t *testing.T) {
 	})
 }
 
+// A page's script resets and repeats its call, which works, blank.
+func TestBellResets(t *testing.T) {
+	in(t, 10*time.Second, false, func(v *visitor) {
+		v.post("/script/ring")
+		v.post("/script/ring")
+		time.Sleep(11 * time.Second)
+		if status, _ := v.post("/script/ring"); status != 401 {
+			v.t.Errorf("a call after the end: %d", status)
+		}
+		if status, page := v.post("/hardy/reset"); status != 204 {
+			v.t.Errorf("reset: %d %s", status, page)
+		}
+		status, page := v.post("/script/ring")
+		expect(v.t, status, page, 200, `{"rings":1}`)
+	})
+}
+
 // Anvil's set(3, name=…): three days, in the browser and inside the seal.
 func TestAnvilNameForThreeDays(t *testing.T) {
 	in(t, 0, false, func(v *visitor) {
-		v.post("/name", "name", "Bob")
+		v.post("/cookies/name", "name", "Bo<b>")
 		kept := v.cookies()["bell-local"]
-		time.Sleep(nickLives - time.Minute)
-		status, page := v.open()
-		expect(v.t, status, page, 200, "Hello, Bob.")
+		time.Sleep(nameLives - time.Minute)
+		status, page := v.open("/")
+		expect(v.t, status, page, 200, "Hello, Bo&lt;b&gt;.")
+		status, page = v.post("/cookies/name", "name", strings.Repeat("ü", 41))
+		expect(v.t, status, page, 422, "longer than 40 characters")
 		time.Sleep(2 * time.Minute)
-		status, page = v.open()
-		expect(v.t, status, page, 200, "Ring the bell!")
-		if strings.Contains(page, "Bob") || len(v.cookies()) != 0 {
+		status, page = v.open("/")
+		expect(v.t, status, page, 200, "Ring the bell!", "!Bo&lt;")
+		if len(v.cookies()) != 0 {
 			v.t.Errorf("after three days there is %v", v.cookies())
 		}
 		r, _ := http.NewRequest("GET", v.site+"/", nil)
 		r.AddCookie(&http.Cookie{Name: "bell-local", Value: kept})
 		resp, err := v.Do(r)
-		if _, page := read(v.t, resp, err); kept == "" || strings.Contains(page, "Bob") {
+		if _, page := read(v.t, resp, err); kept == "" || strings.Contains(page, "Bo&lt;") {
 			v.t.Error("a copy of the cookie still says the name")
 		}
+	})
+}
+
+// Anvil's local.get with a default, del and clear.
+func TestAnvilLocalJar(t *testing.T) {
+	in(t, 0, false, func(v *visitor) {
+		_, page := v.open("/cookies")
+		expect(v.t, 200, page, 200, "<option selected>brass", "jar is empty")
+		_, page = v.post("/cookies/metal", "metal", "copper")
+		expect(v.t, 200, page, 200, "<option selected>copper", "<code>metal</code>")
+		status, page := v.post("/cookies/metal", "metal", "lead")
+		expect(v.t, status, page, 422, "no bell of that metal")
+		_, page = v.post("/cookies/name", "name", "Bob")
+		expect(v.t, 200, page, 200, "<code>metal</code>, <code>name</code>")
+		_, page = v.post("/cookies/name", "name", "Bob", "forget", "yes")
+		expect(v.t, 200, page, 200, "<code>metal</code>", "!<code>name</code>")
+		time.Sleep(cookie.DefaultLifetime - time.Hour)
+		_, page = v.open("/")
+		expect(v.t, 200, page, 200, `class="hero copper"`)
+		_, page = v.post("/cookies/clear")
+		expect(v.t, 200, page, 200, "<option selected>brass", "jar is empty")
+		if len(v.cookies()) != 0 {
+			v.t.Errorf("an empty jar is %v", v.cookies())
+		}
+	})
+}
+
+// Anvil's shared cookie: read and written by all apps of a team; local is not.
+func TestAnvilSharedCookie(t *testing.T) {
+	in(t, 0, false, func(v *visitor) {
+		two := &visitor{v.t, "http://two.hardy.test", v.Client}
+		v.post("/cookies/name", "name", "Bob")
+		_, page := v.post("/cookies/greeting", "greeting", "Moin")
+		expect(v.t, 200, page, 200, "<option selected>Moin", "http://two.hardy.test/cookies")
+		_, page = two.open("/")
+		expect(v.t, 200, page, 200, "<option selected>Moin", "<strong>none</strong>", "<code>belfry-shared</code>", "!<code>bell-", "!Bob")
+		_, page = two.post("/cookies/greeting", "greeting", "Salut")
+		expect(v.t, 200, page, 200, "<option selected>Salut")
+		_, page = v.open("/")
+		expect(v.t, 200, page, 200, "Salut, Bob.")
+
+		elsewhere := &visitor{v.t, "http://127.0.0.1", v.Client}
+		_, page = elsewhere.open("/cookies")
+		expect(v.t, 200, page, 200, "only for hosts of one domain", "http://bell.hardy.test/cookies")
+		status, page := elsewhere.post("/cookies/greeting", "greeting", "Moin")
+		expect(v.t, status, page, 422)
+	})
+}
+
+// Anvil's password example: what is authenticated may overwrite the file, nobody else.
+func TestAnvilPasswordUnlocksTheNote(t *testing.T) {
+	in(t, 0, false, func(v *visitor) {
+		status, page := v.post("/note", "note", "hello")
+		expect(v.t, status, page, 403, "Only who knows the password")
+		status, page = v.post("/note/unlock", "password", "anvil")
+		expect(v.t, status, page, 422, "not the password")
+		v.post("/ring")
+		before := v.cookies()["bell-session"]
+		status, page = v.post("/note/unlock", "password", demoNotePassword)
+		expect(v.t, status, page, 200, "You may change it", "Nobody has written")
+		if v.cookies()["bell-session"] == before {
+			v.t.Error("the new right came with no new token")
+		}
+		status, page = v.post("/note", "note", "hello <board>")
+		expect(v.t, status, page, 200, "hello &lt;board&gt;")
+		status, page = v.post("/note", "note", strings.Repeat("ä", longestNote+1))
+		expect(v.t, status, page, 422, "longer than 1,000")
+		v.post("/sign-out")
+		status, page = v.post("/note", "note", "once more")
+		expect(v.t, status, page, 403, "hello &lt;board&gt;")
 	})
 }
 
@@ -252,74 +253,21 @@ func TestBellRefusesOtherSites(t *testing.T) {
 		if status, _ := read(v.t, resp, err); status != 403 || len(v.cookies()) != 0 {
 			v.t.Errorf("a post from another site: %d, %v", status, v.cookies())
 		}
-		status, page := v.open()
+		status, page := v.open("/")
 		expect(v.t, status, page, 200, "It has not been rung")
 	})
 }
 
-// The stylesheet has no session, so that caches may keep it and nobody is renewed by it.
-func TestBellStyle(t *testing.T) {
+// The files of the page have no session, so that caches may keep them and nobody is renewed by them.
+func TestBellStaticFiles(t *testing.T) {
 	in(t, 30*time.Second, false, func(v *visitor) {
 		v.post("/ring")
-		resp, err := v.Get(v.site + "/style.css")
-		_, css := read(v.t, resp, err)
-		if !strings.Contains(css, "--idle: 31.000s") || resp.Header.Get("Vary") != "" || len(resp.Cookies()) != 0 {
-			v.t.Errorf("%v\n%s", resp.Header, css)
+		for path, want := range map[string]string{"/style.css": "--idle: 31.000s", "/bell.js": "ringAgain", "/hardy.js": "hardy:expired"} {
+			resp, err := v.Get(v.site + path)
+			status, text := read(v.t, resp, err)
+			if status != 200 || !strings.Contains(text, want) || resp.Header.Get("Vary") != "" || len(resp.Cookies()) != 0 {
+				v.t.Errorf("%s: %d %v\n%s", path, status, resp.Header, text)
+			}
 		}
 	})
-}
-
-func TestBellRefusesToStart(t *testing.T) {
-	for _, c := range []struct {
-		args []string
-		want string
-	}{
-		{[]string{"-http", ":8080"}, "this computer only"},
-		{[]string{"-http", "0.0.0.0:8080"}, "this computer only"},
-		{[]string{"-http", "[::]:8080"}, "this computer only"},
-		{[]string{"-http", "192.0.2.1:8080"}, "this computer only"},
-		{[]string{"-http", "localhost.example.com:8080"}, "this computer only"},
-		{[]string{"-http", "8080"}, "an address looks like"},
-		{[]string{"-http", "127.0.0.1:99999"}, "choose another address"},
-		{[]string{"-idle", "-1s"}, "negative"},
-		{[]string{"-idle", "48h"}, "Lifetime"},
-		{[]string{"-idle", "soon"}, "soon"},
-		{[]string{"-loud"}, "-loud"},
-	} {
-		var out bytes.Buffer
-		err := run(t.Context(), c.args, &out, 1)
-		if err == nil || !strings.Contains(err.Error(), c.want) {
-			t.Errorf("%v: %v, want an error that says %q", c.args, err, c.want)
-		}
-	}
-	var out bytes.Buffer
-	if err := run(t.Context(), []string{"-h"}, &out, 1); !errors.Is(err, flag.ErrHelp) || !strings.Contains(out.String(), "-idle") {
-		t.Errorf("-h: %v\n%s", err, out.String())
-	}
-}
-
-func TestAccounts(t *testing.T) {
-	a := newAccounts(2, "secret", demoUsers...)
-	for _, c := range []struct {
-		user, password string
-		want           bool
-	}{{"ann", "secret", true}, {"ann", "secre", false}, {"nobody", "secret", false}} {
-		if got := a.check(c.user, c.password); got != c.want {
-			t.Errorf("%s with %s: %v", c.user, c.password, got)
-		}
-	}
-	if bytes.Equal(a["ann"].sum, a["bob"].sum) {
-		t.Error("one password shows as one hash")
-	}
-}
-
-func TestSpell(t *testing.T) {
-	for d, want := range map[time.Duration]string{
-		24*time.Hour - time.Millisecond: "24 hours", time.Hour: "1 hour", 90 * time.Minute: "2 hours", 30 * time.Minute: "30 minutes",
-		10 * time.Second: "10 seconds", time.Second: "1 second", 100 * time.Millisecond: "a moment", 59*time.Minute + 59*time.Second: "60 minutes",
-	} {
-		if got := spell(d); got != want {
-			t.Errorf("%v: %q, want %q", d, got, want)
-		}
-	}
 }
