@@ -16,7 +16,7 @@ import (
 
 // Page is what the template in Options.Page is executed with. Its texts hold nothing of the request.
 type Page struct {
-	Status int            // of the answer: 401, 409, 500 or 503
+	Status int            // of the answer: 401, 409, 429, 500 or 503
 	Type   string         // "hardy/1/session-ended", as in application/problem+json
 	Title  string         // "Your session has ended"
 	Detail string         // a sentence

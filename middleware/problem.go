@@ -21,6 +21,8 @@ type problem struct {
 	Status int    `json:"status"`
 	Detail string `json:"detail,omitempty"`
 	Reason string `json:"reason,omitempty"` // of the end, where the session has ended
+	// Violated policies, as a JSON array, where a limit is exceeded.
+	Violated json.RawMessage `json:"violated-policies,omitempty"`
 
 	retryAfter int                // seconds; 0: no field
 	page       *template.Template // Options.Page

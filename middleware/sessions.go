@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"context"
 	"errors"
 	"html/template"
 	"net"
@@ -56,7 +57,7 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.skip.match(r) {
-		h.next.ServeHTTP(w, r)
+		h.next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), skippedKey{}, true)))
 		return
 	}
 	if h.dev {
@@ -90,25 +91,25 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 
-	x := &exchange{h: h, r: r, s: s, stale: carried.Stale}
+	x := &exchange{h: h, r: r, stale: carried.Stale}
 	if outer != nil {
 		outer.inner = x
 	}
 	x.writer.begin(w, x)
 	defer x.leave()
-	h.next.ServeHTTP(&x.writer, r.WithContext(session.With(r.Context(), s)))
+	h.next.ServeHTTP(&x.writer, r.WithContext(h.manager.Visit(r.Context(), &x.visit, s)))
 	x.returned = true
 }
 
-// arrive finds the session, and renews it where it is due and the request counts as activity. A session comes with
-// every error but that of a store that could not be asked.
+// arrive finds the session, and renews it where it is due and the request counts as activity. For a new visitor it is
+// nil: one is made when the handler asks. A session comes with every error but that of a store that could not be asked.
 func (h *sessions) arrive(r *http.Request, c Carried) (*session.Session, error) {
 	switch c.State {
 	case Opened:
 	case Revoked:
 		return h.manager.Refuse(session.ReasonRevoked)
 	default:
-		return h.manager.New(), nil
+		return nil, nil
 	}
 	s, err := h.manager.Load(r.Context(), c.Token)
 	if err == nil && !prefetch(r) && !h.passive.match(r) {
@@ -122,7 +123,7 @@ type exchange struct {
 	writer   writer
 	h        *sessions
 	r        *http.Request
-	s        *session.Session
+	visit    session.Visit
 	inner    *exchange // of another manager, further in; nil where there is none
 	fields   fields
 	delivery session.Delivery
@@ -132,8 +133,11 @@ type exchange struct {
 
 // deliver commits and writes cookie and cache fields.
 func (x *exchange) deliver(h http.Header) error {
-	err := x.h.manager.Commit(x.r.Context(), x.s)
-	if err != nil {
+	s := x.visit.Sent()
+	if s == nil {
+		return nil
+	}
+	if err := x.h.manager.Commit(x.r.Context(), s); err != nil {
 		return err
 	}
 	wrote, err := x.handOver(h)
@@ -149,7 +153,8 @@ func (x *exchange) deliver(h http.Header) error {
 // handOver writes the token where this request gave cause, or where its own write has renewed the record and the
 // token lies sealed under a retired key.
 func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
-	x.delivery = x.h.manager.Sent(x.s)
+	s := x.visit.Session()
+	x.delivery = x.h.manager.Sent(s)
 	d := &x.delivery
 	if d.Due {
 		x.h.carrier.Drop(x.r) // it ended, or another takes its place
@@ -158,7 +163,7 @@ func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
 	case d.Due && d.Token == nil:
 		x.h.carrier.Clear(h, x.r)
 	case d.Due, x.stale && d.Stored && x.unmoved(d.Token):
-		err = x.h.carrier.Write(h, x.r, d.Token, x.s.MaxAge())
+		err = x.h.carrier.Write(h, x.r, d.Token, s.MaxAge())
 	default:
 		return false, nil
 	}
@@ -200,14 +205,17 @@ func (x *exchange) refuse(w http.ResponseWriter, err error) {
 // leave ends the exchange: what changed after the first byte is stored. A panic stores nothing but an end
 // that was asked for, and goes on.
 func (x *exchange) leave() {
-	ctx := x.r.Context()
-	switch {
-	case !x.returned:
-		x.h.manager.Abandon(ctx, x.s)
-	case x.writer.state == waiting:
+	if x.returned && x.writer.state == waiting {
 		x.writer.send()
+		return
+	}
+	s := x.visit.Session()
+	switch {
+	case s == nil:
+	case !x.returned:
+		x.h.manager.Abandon(x.r.Context(), s)
 	case x.writer.state == sent:
-		x.h.manager.Commit(ctx, x.s)
+		x.h.manager.Commit(x.r.Context(), s)
 	}
 }
 
