@@ -1,63 +1,102 @@
 package session
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"io"
+	"sync"
+)
 
 type contextKey struct{}
 
-// node is the context that carries a session; it lies within the session to save an allocation.
-type node struct {
+// Visit is where one request keeps its session: a context that makes a blank session only when somebody asks
+// for it, so that a request which needs none pays for none. The middleware keeps one beside each request;
+// With serves everybody else. It is safe for concurrent use.
+type Visit struct {
 	context.Context
-	s *Session
+	m *Manager
+
+	mu   sync.Mutex
+	s    *Session // nil: nobody has asked
+	sent bool
 }
 
-func (n *node) Value(key any) any {
-	if key == (contextKey{}) {
-		return n.s
-	}
-	return n.Context.Value(key)
-}
-
-// With returns a context that carries s, for From. The middleware calls it; a job or a test may. A session
-// is given to one context only. It panics where ctx carries a session of the same manager already, other
-// than s: the same middleware stands in the chain twice.
-func With(ctx context.Context, s *Session) context.Context {
-	for outer := find(ctx); outer != nil; outer = outer.outer() {
-		if outer.m == s.m {
+// Visit makes v the context that carries s for From, or, where s is nil, a blank session once it is asked for.
+// It panics where ctx carries a session of the same manager already: the same middleware stands in the chain twice.
+func (m *Manager) Visit(ctx context.Context, v *Visit, s *Session) context.Context {
+	for outer := find(ctx); outer != nil; outer = find(outer.Context) {
+		if outer.m == m {
 			panic("session: the context carries a session of this manager already; wrap the handler in middleware.Sessions once for each manager")
 		}
 	}
-	s.node = node{ctx, s}
-	return &s.node
-}
-
-func find(ctx context.Context) *Session {
-	s, _ := ctx.Value(contextKey{}).(*Session)
-	return s
-}
-
-// outer is the session of the middleware further out, of another manager.
-func (s *Session) outer() *Session {
-	if s.node.Context == nil {
-		return nil
+	v.Context, v.m = ctx, m
+	if s != nil {
+		v.s, s.visit = s, v
 	}
-	return find(s.node.Context)
+	return v
+}
+
+// With returns a context that carries s, for From, in a job or a test. It panics as Manager.Visit does.
+func With(ctx context.Context, s *Session) context.Context { return s.m.Visit(ctx, new(Visit), s) }
+
+// Value gives From its session.
+func (v *Visit) Value(key any) any {
+	if key == (contextKey{}) {
+		return v
+	}
+	return v.Context.Value(key)
+}
+
+// Session returns the session, or nil where nobody has asked for it.
+func (v *Visit) Session() *Session {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	return v.s
+}
+
+// Sent is Session at the moment when the answer leaves: a session that somebody asks for later is one for which
+// Manager.Sent was called.
+func (v *Visit) Sent() *Session {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	v.sent = true
+	return v.s
+}
+
+// ask returns the session, and makes it where it is the first to ask.
+func (v *Visit) ask() *Session {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	if v.s == nil {
+		v.s = v.m.New()
+		v.s.visit, v.s.sent = v, v.sent
+	}
+	return v.s
+}
+
+// Format says nothing of what the context holds: with %s a context shows what its fields point to.
+func (v *Visit) Format(f fmt.State, _ rune) { io.WriteString(f, "[session context]") }
+
+func find(ctx context.Context) *Visit {
+	v, _ := ctx.Value(contextKey{}).(*Visit)
+	return v
 }
 
 // From returns the session of the request whose context ctx is; of nested managers, the innermost. It is
 // never nil: it panics where no middleware has put a session into the context.
 func From(ctx context.Context) *Session {
-	s := find(ctx)
-	if s == nil {
+	v := find(ctx)
+	if v == nil {
 		panic("session: no session in the context; wrap the handler in middleware.Sessions (outside of it, and on paths in Options.Skip, there is none)")
 	}
-	return s
+	return v.ask()
 }
 
 // From returns this manager's session where several managers nest. It panics where there is none.
 func (m *Manager) From(ctx context.Context) *Session {
-	for s := find(ctx); s != nil; s = s.outer() {
-		if s.m == m {
-			return s
+	for v := find(ctx); v != nil; v = find(v.Context) {
+		if v.m == m {
+			return v.ask()
 		}
 	}
 	panic("session: no session of this manager in the context; wrap the handler in middleware.Sessions with this manager")
@@ -66,7 +105,11 @@ func (m *Manager) From(ctx context.Context) *Session {
 // Peek returns who is signed in and the session's handle, both "" where there is no session, for limiters
 // and loggers: it does not count as use of the session, so that the answer stays cacheable.
 func Peek(ctx context.Context) (user, handle string) {
-	s := find(ctx)
+	v := find(ctx)
+	if v == nil {
+		return "", ""
+	}
+	s := v.Session()
 	if s == nil {
 		return "", ""
 	}

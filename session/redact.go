@@ -11,6 +11,3 @@ import (
 func (s *Session) Format(f fmt.State, _ rune)     { io.WriteString(f, "[session]") }
 func (v Values) Format(f fmt.State, _ rune)       { io.WriteString(f, "[session values]") }
 func (v *sealedVault) Format(f fmt.State, _ rune) { io.WriteString(f, "[session vault]") }
-
-// A context that is printed with %s shows what its fields point to.
-func (n *node) Format(f fmt.State, _ rune) { io.WriteString(f, "[session context]") }

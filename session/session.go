@@ -17,8 +17,8 @@ import (
 //
 // Before anything is set it is blank: nothing is stored for it and no cookie is sent.
 type Session struct {
-	m    *Manager
-	node node
+	m     *Manager
+	visit *Visit // the context that it was put into, or nil
 
 	mu   sync.Mutex
 	used bool // something of it was read or changed: the answer depends on who asks
@@ -331,10 +331,10 @@ func (s *Session) drop() {
 
 // background is where a store call goes that has no context of its own.
 func (s *Session) background() context.Context {
-	if s.node.Context == nil {
+	if s.visit == nil {
 		return context.Background()
 	}
-	return s.node.Context
+	return s.visit.Context
 }
 
 // met makes the session one that has ended, and returns the error.
