@@ -51,7 +51,7 @@ func (p Parts) Key(r *http.Request) (k ratelimit.Key, err error) {
 			k.Session = handle
 		}
 		if k.User == "" && k.Session == "" {
-			checkSession(r)
+			checkSession(r, p)
 			p |= ByIP
 		}
 	}
@@ -78,9 +78,9 @@ func addrKey(r *http.Request) (netip.Prefix, error) {
 
 // checkSession panics outside of Sessions, where everybody would count as nobody. On paths in Options.Skip there is
 // no session by intent.
-func checkSession(r *http.Request) {
-	if ctx := r.Context(); ctx.Value(skippedKey{}) == nil {
-		session.From(ctx)
+func checkSession(r *http.Request, p Parts) {
+	if ctx := r.Context(); !session.Inside(ctx) && ctx.Value(skippedKey{}) == nil {
+		panic(fmt.Sprintf("middleware: RateLimit %v stands outside of Sessions, where nobody is known; put it inside, or count ByIP", p))
 	}
 }
 

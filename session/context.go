@@ -102,6 +102,10 @@ func (m *Manager) From(ctx context.Context) *Session {
 	panic("session: no session of this manager in the context; wrap the handler in middleware.Sessions with this manager")
 }
 
+// Inside says whether From would find a session, and makes none: outside of the middleware, and on paths that it
+// skips, there is none.
+func Inside(ctx context.Context) bool { return find(ctx) != nil }
+
 // Peek returns who is signed in and the session's handle, both "" where there is no session, for limiters
 // and loggers: it does not count as use of the session, so that the answer stays cacheable.
 func Peek(ctx context.Context) (user, handle string) {
