@@ -88,8 +88,9 @@ var mutations = []mutation{
 	one("keys: entropy", "cookie/master.go", "case distinct < 20 || steps < 16 || letters < 18:", "case distinct < 1:", cookies),
 	one("keys: text", "cookie/master.go", "case printable:", "case printable && distinct < 1:", cookies),
 	one("keys: twice", "cookie/master.go", "if other.id == m.id {", "if other.id == m.id && i < 0 {", cookies),
-	one("keys: the team's are its own", "cookie/keys.go", "if theirs := states[id]; state != Revoked && theirs != Unknown && theirs != Revoked {", "if states[id] > Revoked {", cookies, rows),
-	one("keys: printed as nothing", "cookie/redact.go", "func (k *Keys) Format(f fmt.State, _ rune)   { io.WriteString(f, k.String()) }", "", cookies, said),
+	one("keys: the team's are its own", "cookie/keys.go", "if theirs := states[id]; state != Revoked && theirs != Unknown && theirs != Revoked {", "if theirs := states[id]; state > Revoked && theirs != Unknown {", cookies, rows),
+	one("opened cookie printed as nothing", "cookie/redact.go", "func (o Opened) Format(f fmt.State, _ rune)   { io.WriteString(f, o.String()) }", "", cookies, said),
+	one("value for a jar printed as nothing", "cookie/redact.go", "func (v Value) Format(f fmt.State, _ rune)   { io.WriteString(f, v.String()) }", "", cookies, said),
 	one("development keys on loopback only", "middleware/sessions.go", "ok && !tcp.IP.IsLoopback()", "ok && tcp == nil", rows, suite{"./middleware", ""}),
 
 	// Stored values.
@@ -115,7 +116,8 @@ var mutations = []mutation{
 	one("grace shows nothing after a login: Data", "session/rotate.go", "KeepData: !s.login,", "KeepData: true,", replay...),
 	one("grace shows nothing after a login: user", "session/load.go", "s.hidden = rec.Data == nil", "s.hidden = false", replay...),
 	one("deadline bounds the renewal", "session/load.go", "r.Idle > 0 && idle.Before(r.Deadline)", "r.Idle > 0", replay...),
-	one("throttle of Touch", "session/load.go", "if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {\n\t\treturn nil\n\t}", "", sessions, rest),
+	one("throttle of Touch", "session/load.go", "if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {\n\t\treturn nil\n\t}", "", rows, sessions),
+	one("throttle of Touch: requests at once", "session/load.go", "since >= 0 && since < int64(s.rec.slack()) || !s.token.renewed.CompareAndSwap(last, now.UnixNano())", "since < 0", rows, sessions),
 	one("Touch meets an end", "session/load.go", "err = s.fetch(p, time.Now())\n\t\tif err == nil {\n\t\t\terr = s.err\n\t\t}", "err = nil", sessions, rows, rest),
 	one("refused write fails the commit", "session/change.go", "s.fail = s.err\n\t\treturn s.err", "return s.err", replay...),
 	one("ErrSent: birth", "session/change.go", "if s.token == nil && s.sent {\n\t\treturn ErrSent\n\t}", "", sessions, rest),

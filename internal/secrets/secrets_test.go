@@ -20,6 +20,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -619,12 +620,14 @@ func (x *tour) everyType() {
 	if carried.State != middleware.Opened {
 		x.t.Fatal(carried.State)
 	}
+	visit := &session.Visit{}
+	x.print("context", x.manager.Visit(ctx, visit, s))
 	for typ, v := range map[string]any{
 		"session.Delivery": session.Delivery{Token: held}, "session.Format": session.Sealed, "session.Vault": vault, "session.Values": values,
 		"session.Key": note, "session.Options": &session.Options{}, "session.OptionError": &session.OptionError{Field: "Idle"}, "session.Manager": x.manager,
 		"session.Reason": session.ReasonIdle, "session.ExpiredError": &session.ExpiredError{Reason: session.ReasonIdle}, "session.Session": s,
 		"session.End": session.End{Reason: session.ReasonIdle}, "session.Ended": session.Ended{Reason: session.ReasonIdle}, "session.Swept": session.Swept{},
-		"session.Token": held, "session.Trace": &session.Trace{}, "session.Info": list[0],
+		"session.Visit": visit, "session.Token": held, "session.Trace": &session.Trace{}, "session.Info": list[0],
 		"session.Store": x.faults, "session.Capper": x.faults, "session.Scanner": x.faults, "session.Importer": x.faults, "session.Watcher": x.faults, "session.Sweeper": x.faults,
 		"cookie.Jar": jar, "cookie.Key": name, "cookie.Value": name.Value(canary), "cookie.Keys": x.keys, "cookie.State": cookie.Primary, "cookie.Outcome": cookie.OK,
 		"cookie.Sealer": x.sealers[0], "cookie.Opened": opened, "cookie.Source": nil, // the application's own
@@ -663,13 +666,27 @@ func (x *tour) everyType() {
 				}
 				for _, spec := range g.Specs {
 					name := pkg + "." + spec.(*ast.TypeSpec).Name.Name
-					if _, ok := x.types[name]; !ok && spec.(*ast.TypeSpec).Name.IsExported() {
+					_, ok := x.types[name]
+					if !ok && spec.(*ast.TypeSpec).Name.IsExported() && (pkg == "session" || pkg == "cookie" || mentions(spec, "session", "cookie")) {
 						x.t.Errorf("%s is exported and not printed here", name)
 					}
 				}
 			}
 		}
 	}
+}
+
+// mentions says whether a type is made of what those packages have: others hold no secrets.
+func mentions(spec ast.Node, packages ...string) (found bool) {
+	ast.Inspect(spec, func(n ast.Node) bool {
+		if s, ok := n.(*ast.SelectorExpr); ok {
+			if of, ok := s.X.(*ast.Ident); ok && slices.Contains(packages, of.Name) {
+				found = true
+			}
+		}
+		return true
+	})
+	return found
 }
 
 // search looks for every secret in everything said, after it has seen that there is something to find in something.
