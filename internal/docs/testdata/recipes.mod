@@ -1,0 +1,2 @@
+
+require github.com/coder/websocket v1.8.15
