@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -517,6 +518,34 @@ func TestA5IdleIsTheServers(t *testing.T) {
 	}
 }
 
+// A5, the price: a session is renewed once in a thirtieth of its timeout, by however many processes it is seen, and
+// however many requests come at once.
+func TestA5RenewedOnceInAThirtieth(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newSite(t, nil, nil, nil, nil)
+		other := newSite(t, st, nil, nil, nil)
+		ann := st.signIn("ann", 1)
+		cookie := st.token(ann.Jar)
+		touches := func() int { return st.faults.Calls("touch") + other.faults.Calls("touch") }
+		other.look(other.as(cookie))
+		for minute := 1; minute <= 10; minute++ {
+			time.Sleep(time.Minute + time.Second)
+			var all sync.WaitGroup
+			for range 20 {
+				all.Go(func() { st.look(st.as(cookie)) })
+			}
+			all.Wait()
+			for range 5 { // the record says when it was renewed, to whom it does not remember
+				time.Sleep(time.Second)
+				other.look(other.as(cookie))
+			}
+			if n := touches(); n != minute {
+				t.Fatalf("%d writes after %d minutes", n, minute)
+			}
+		}
+	})
+}
+
 // A6: an absolute lifetime that neither activity nor Renew extends; signing in again begins it anew.
 func TestA6Lifetime(t *testing.T) {
 	bubble(t, func(t *testing.T) {
@@ -620,6 +649,23 @@ func TestA9Replay(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A9: a session that ends while a request asks for it, between its Load and its Touch, is not served.
+func TestA9EndsBetweenLoadAndTouch(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newSite(t, nil, nil, nil, nil)
+		ann := st.signIn("ann", 3)
+		time.Sleep(2 * time.Minute)
+		st.faults.Add(sessiontest.Fault{Op: "touch", Nth: 1, Before: func(sessiontest.Call) {
+			if n, err := st.manager.RevokeUser(context.Background(), "ann"); n != 1 || err != nil {
+				t.Errorf("revoked %d, %v", n, err)
+			}
+		}})
+		if got := st.send(ann, "GET", "/look"); got.StatusCode != 401 || strings.Contains(string(got.body), "ann") {
+			t.Errorf("%d %s", got.StatusCode, got.body)
+		}
+	})
 }
 
 // A14: what is stateless (jars) is authenticated before it is read, by a key set beforehand and one algorithm, for one use, one
