@@ -1,0 +1,110 @@
+package browser
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/chromedp/chromedp"
+)
+
+func keyEvent(key string) chromedp.Action[chromedp.Void] { return chromedp.KeyEvent(key) }
+
+// signIn fills in the form and sends it.
+func signIn(p *tab, user string) {
+	p.t.Helper()
+	p.open("/sign-in")
+	p.fill("#user", user)
+	p.fill("#password", "anvil")
+	p.expect(p.press("main button"), 200, "Signed in as "+user)
+}
+
+// Two tabs send the form at the same moment: both arrive, whichever cookie the browser keeps.
+func TestSignInInTwoTabsAtOnce(t *testing.T) {
+	t.Parallel()
+	b := hang(t)
+	one := visitor(t, b.site("bell"))
+	one.open("/")
+	one.press("button.bell")
+	two := one.another()
+	tabs := []*tab{one, two}
+	for _, p := range tabs {
+		p.open("/sign-in")
+		p.fill("#user", "ann")
+		p.fill("#password", "anvil")
+	}
+	var both sync.WaitGroup
+	for _, p := range tabs {
+		both.Go(func() { eval[bool](p, "document.querySelector('main form').requestSubmit(), true") })
+	}
+	both.Wait()
+	for _, p := range tabs {
+		p.until("location.pathname === '/' && document.readyState === 'complete'")
+	}
+	for i, p := range tabs {
+		p.front()
+		p.expect(p.open("/"), 200, "Signed in as ann")
+		p.expect(p.press("button.bell"), 200, "Signed in as ann", fmt.Sprintf("rang %d times", i+2))
+	}
+	one.expect(one.open("/sessions"), 200, "Here")
+}
+
+// Clicked twice, the browser drops the answer to the first; the second signs in all the same.
+func TestSignInClickedTwice(t *testing.T) {
+	t.Parallel()
+	b := hang(t)
+	p := visitor(t, b.site("bell"))
+	p.open("/")
+	p.press("button.bell")
+	p.open("/sign-in")
+	p.fill("#user", "ann")
+	p.fill("#password", "anvil")
+	eval[bool](p, "(() => { const f = document.querySelector('main form'); f.submit(); setTimeout(() => f.submit(), 15); return true })()")
+	p.until("location.pathname === '/' && document.readyState === 'complete'")
+	p.expect(p.open("/"), 200, "Signed in as ann", "rang 1 time")
+}
+
+// The way back after signing out shows nothing that was private.
+func TestBackAfterSignOut(t *testing.T) {
+	for name, flags := range map[string][]string{"HTTP": nil, "TLS": certificate(t)} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := hang(t, flags...)
+			elsewhere := visitor(t, b.site("bell"))
+			signIn(elsewhere, "ann")
+			p := visitor(t, b.site("bell"))
+			signIn(p, "ann")
+			p.press("button.bell")
+			p.expect(p.open("/inside"), 200, "n_rings")
+			p.expect(p.open("/sessions"), 200, "End all others")
+			p.expect(p.press(".who button"), 200, "!Signed in")
+			for range 3 {
+				before := eval[string](p, "location.pathname + history.length + performance.timeOrigin")
+				eval[bool](p, "history.back(), true")
+				p.until("location.pathname + history.length + performance.timeOrigin !== '" + before + "' && document.readyState === 'complete'")
+				text := p.text()
+				for _, private := range []string{"Signed in", "End all others", "n_rings", "rang 1"} {
+					if strings.Contains(text, private) {
+						t.Errorf("%s shows %q:\n%s", eval[string](p, "location.pathname"), private, text)
+					}
+				}
+			}
+		})
+	}
+}
+
+// One of your sessions is ended from another browser: the next page says so.
+func TestSessionEndedFromAnotherBrowser(t *testing.T) {
+	t.Parallel()
+	b := hang(t)
+	desk, phone := visitor(t, b.site("bell")), visitor(t, b.site("bell"))
+	signIn(desk, "ann")
+	signIn(phone, "ann")
+	desk.expect(desk.open("/sessions"), 200, "Chrome on Linux", "End all others")
+	desk.shoot("sessions")
+	desk.expect(desk.press(".sessions button"), 200, "Nowhere.")
+	phone.expect(phone.press("button.bell"), 401, "ended from another place")
+	phone.expect(phone.open("/"), 200, "ended from another place", "!Signed in")
+	desk.expect(desk.open("/"), 200, "Signed in as ann")
+}
