@@ -35,7 +35,7 @@ const (
 	// limit ByIP further out allows.
 	BySession
 	// ByRoute is the pattern of http.ServeMux that matches, never the path: whatever matches none is one
-	// route. See RateLimitOptions.Routes.
+	// route. Around a ServeMux, each request is matched twice. See RateLimitOptions.Routes.
 	ByRoute
 )
 
