@@ -133,7 +133,7 @@ var mutations = []mutation{
 	one("names that are Hardy's own", "session/change.go", "len(name) <= maxName && !internal(name)", "len(name) <= maxName", sessions, rest),
 	one("Logout follows a rotation", "session/finish.go", "if err != nil || last.Ended != ReasonRotated || last.Next == \"\" {", "if true {", replay...),
 	one("RevokeUser looks again", "session/users.go", "if len(live) == 0 {\n\t\t\treturn len(ended), nil", "if len(live) == 0 || len(ended) > 0 {\n\t\t\treturn len(ended), nil", sessions, suite{"./middleware", "Interleavings"}),
-	one("RevokeOthers spares this one", "session/users.go", "func(r *Record) bool { return r.ID != own }", "func(r *Record) bool { return true }", sessions),
+	one("RevokeOthers spares this one", "session/users.go", "func(r *Record) bool { return r.ID != own }", "func(r *Record) bool { return r.ID != own || true }", sessions),
 	one("rotation: others' writes come along", "session/rotate.go", "if last.Version == s.rec.Version || s.apart {", "if true {", append(replay, suite{"./middleware", "Interleavings"})...),
 	one("rotation: the loser of two ends its own", "session/rotate.go", "s.withdraw(ctx, rec.ID)\n\tif s.login {", "if s.login {", append(replay, suite{"./middleware", "Interleavings"})...),
 	one("rotation: the loser of two sends no cookie", "session/rotate.go", "s.withdraw(ctx, rec.ID)\n\tif s.login {", "if reason == ReasonRotated {\n\t\ts.settle(t, rec, values, \"renew\")\n\t\treturn nil\n\t}\n\tif s.login {", append(replay, suite{"./middleware", "Interleavings"})...),
