@@ -173,7 +173,7 @@ func (s *shop) stand(t *testing.T, http2 bool, h http.Handler) (server *httptest
 func visitorOf(server *httptest.Server) *http.Client {
 	jar, _ := cookiejar.New(nil)
 	return &http.Client{
-		Jar: jar, Transport: server.Client().Transport,
+		Jar: jar, Transport: server.Client().Transport, Timeout: 10 * time.Second,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
@@ -653,7 +653,11 @@ func TestServerSentEvents(t *testing.T) {
 					if err := http.NewResponseController(w).Flush(); err != nil {
 						t.Errorf("%s: flush: %v", wiring.name, err)
 					}
-					<-next
+					select {
+					case <-next:
+					case <-r.Context().Done():
+						return
+					}
 					if err := errors.Join(afterward.Set(s, fmt.Sprint("-", i)), s.Save(r.Context())); err != nil {
 						t.Errorf("%s: save between events: %v", wiring.name, err)
 					}
