@@ -252,7 +252,7 @@ func (b *bench) test(ctx context.Context, s suite) (killer, out string) {
 	case strings.Contains(out, "panic: test timed out"):
 		return "(does not end)", out
 	case names != nil:
-		return names[1], out
+		return names[1], out[strings.Index(out, "--- FAIL: "):] // without the log of all tests before
 	case strings.Contains(out, "panic:") || strings.Contains(out, "fatal error:"):
 		return "(panics)", out
 	}

@@ -38,6 +38,7 @@ var (
 	// over HTTP
 	rows    = suite{"./middleware", "^(Test[ACHLK][0-9]|TestAttack|TestEdited|TestCommitFailure|TestKeysRotate|TestBadCookies)"}
 	rest    = suite{"./middleware", "Origin|Reset|StartOver|LocalPath|Ended|Renew|Idle|Lifetime|Outcomes|Writer|Panic|Crawler|Wiring|DevKeys|Options|Double"}
+	writer  = suite{"./middleware", "Writer|Hijack|Hint|Commit|Panic|Jar|Header|Sent|Keys|Rotat|Nest|Two|Wiring"}
 	replay  = []suite{sessions, rows, rest}
 	overHTT = []suite{rows, rest}
 )
@@ -91,7 +92,7 @@ var mutations = []mutation{
 	one("keys: the team's are its own", "cookie/keys.go", "if theirs := states[id]; state != Revoked && theirs != Unknown && theirs != Revoked {", "if theirs := states[id]; state > Revoked && theirs != Unknown {", cookies, rows),
 	one("opened cookie printed as nothing", "cookie/redact.go", "func (o Opened) Format(f fmt.State, _ rune)   { io.WriteString(f, o.String()) }", "", cookies, said),
 	one("value for a jar printed as nothing", "cookie/redact.go", "func (v Value) Format(f fmt.State, _ rune)   { io.WriteString(f, v.String()) }", "", cookies, said),
-	one("development keys on loopback only", "middleware/sessions.go", "ok && !tcp.IP.IsLoopback()", "ok && tcp == nil", rows, suite{"./middleware", ""}),
+	one("development keys on loopback only", "middleware/sessions.go", "ok && !tcp.IP.IsLoopback()", "ok && tcp == nil", rows, writer),
 
 	// Stored values.
 	one("AAD: id", "session/format.go", "[...]string{r.ID, r.User, r.Handle}", "[...]string{r.User, r.Handle}", sessions),
@@ -137,7 +138,7 @@ var mutations = []mutation{
 	one("rotation: others' writes come along", "session/rotate.go", "if last.Version == s.rec.Version || s.apart {", "if true {", append(replay, suite{"./middleware", "Interleavings"})...),
 	one("rotation: the loser of two ends its own", "session/rotate.go", "s.withdraw(ctx, rec.ID)\n\tif s.login {", "if s.login {", append(replay, suite{"./middleware", "Interleavings"})...),
 	one("rotation: the loser of two sends no cookie", "session/rotate.go", "s.withdraw(ctx, rec.ID)\n\tif s.login {", "if reason == ReasonRotated {\n\t\ts.settle(t, rec, values, \"renew\")\n\t\treturn nil\n\t}\n\tif s.login {", append(replay, suite{"./middleware", "Interleavings"})...),
-	one("a client that hangs up stops no commit", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout)}", sessions, rows, rest, suite{"./middleware", "HangsUp|Hang"}),
+	one("a client that hangs up stops no commit", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout)}", sessions, rows, rest, suite{"./middleware", "HangUp"}),
 	one("the store's deadline", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout * 100), insist: true}", sessions, rows),
 	one("errors of a store", "session/manager.go", `return fmt.Errorf("%w (%s): %w", ErrUnavailable, op, err)`, "return ErrNotFound", replay...),
 	one("token printed as nothing", "session/token.go", "func (t *Token) Format(f fmt.State, _ rune)   { io.WriteString(f, redacted) }", "", said),
@@ -163,13 +164,13 @@ var mutations = []mutation{
 	one("loads that act on nothing keep the cookie", "middleware/sessions.go", "case actsOnNothing(r):", "case false:", overHTT...),
 	one("prefetches and Passive routes don't renew", "middleware/sessions.go", "err == nil && !prefetch(r) && !h.passive.match(r)", "err == nil", overHTT...),
 	one("re-sealing rides on a write of its own", "middleware/sessions.go", "case d.Due, x.stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.stale && x.unmoved(d.Token):", overHTT...),
-	one("re-sealing: the token still opens it", "middleware/sessions.go", "case d.Due, x.stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.stale && d.Stored:", suite{"./middleware", ""}),
+	one("re-sealing: the token still opens it", "middleware/sessions.go", "case d.Due, x.stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.stale && d.Stored:", writer),
 	one("revoked key, opened before", "middleware/carriers.go", "switch c.keys.State(known.key) {", "switch cookie.Primary {", overHTT...),
-	one("failed commit: the handler's header goes", "middleware/writer.go", "clear(h)\n\tmaps.Copy(h, w.entry)", "maps.Copy(h, w.entry)", suite{"./middleware", ""}),
-	one("failed commit: the handler's body goes", "middleware/writer.go", "func (w *writer) Write(b []byte) (int, error) {\n\tif !w.send() {", "func (w *writer) Write(b []byte) (int, error) {\n\tif w.send(); false {", rows, suite{"./middleware", ""}),
-	one("1xx is no answer", "middleware/writer.go", "if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols || w.send() {", "if w.send() {", suite{"./middleware", ""}),
-	one("Hijack says that a cookie is due", "middleware/writer.go", "\t\tif w.sender.owes() {\n\t\t\treturn nil, nil, errHijack\n\t\t}\n", "", suite{"./middleware", ""}),
-	one("a panic commits nothing", "middleware/sessions.go", "case !x.returned:\n", "case !x.returned && x.writer.state == refused:\n", suite{"./middleware", ""}),
+	one("failed commit: the handler's header goes", "middleware/writer.go", "clear(h)\n\tmaps.Copy(h, w.entry)", "maps.Copy(h, w.entry)", writer),
+	one("failed commit: the handler's body goes", "middleware/writer.go", "func (w *writer) Write(b []byte) (int, error) {\n\tif !w.send() {", "func (w *writer) Write(b []byte) (int, error) {\n\tif w.send(); false {", rows, writer),
+	one("1xx is no answer", "middleware/writer.go", "if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols || w.send() {", "if w.send() {", writer),
+	one("Hijack says that a cookie is due", "middleware/writer.go", "\t\tif w.sender.owes() {\n\t\t\treturn nil, nil, errHijack\n\t\t}\n", "", writer),
+	one("a panic commits nothing", "middleware/sessions.go", "case !x.returned:\n", "case !x.returned && x.writer.state == refused:\n", writer),
 	one("private, no-store", "middleware/private.go", "if cookie || shared(cc) {", "if cookie {", overHTT...),
 	one("private, no-store over public", "middleware/private.go", `strings.EqualFold(name, "public") ||`, "", overHTT...),
 	one("Vary", "middleware/private.go", "f[1] = vary\n\t\th[\"Vary\"] = f[1:2:2]\n", "", overHTT...),
