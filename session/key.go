@@ -82,7 +82,8 @@ func (k Key[T]) encode(v T) ([]byte, error) {
 	return b, nil
 }
 
-// Set changes the value in memory; the commit stores it. A refused value leaves the old one. Errors: a value
+// Set changes the value in memory; the commit stores it. Once the handler has returned nothing commits any more: a
+// goroutine that goes on calls Session.Save, or uses Update. A refused value leaves the old one. Errors: a value
 // that can't be encoded, ErrName, ErrTooLarge, *ExpiredError, ErrRotated, and ErrSent for a blank session whose
 // answer has left.
 func (k Key[T]) Set(s *Session, v T) error {
