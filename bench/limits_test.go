@@ -78,7 +78,7 @@ func TestLimitChecksBite(t *testing.T) {
 
 // The spoof table tells a middleware that limits nobody from one that counts all alike and one that is right.
 func TestSpoofTableBites(t *testing.T) {
-	nobody := bouncer{wrap: func(next http.Handler) http.Handler { return next }}
+	nobody := bouncer{wrap: func(_ string, next http.Handler) http.Handler { return next }}
 	for _, b := range bouncers() {
 		for _, trick := range tricks() {
 			if got := spoof(nobody, trick); got != "**100 of 100 pass**" {

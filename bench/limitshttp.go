@@ -62,6 +62,7 @@ func guards() []guard {
 			l := tollbooth.NewLimiter(float64(burst)/hour.Seconds(), nil).SetBurst(burst).SetIPLookups([]string{"RemoteAddr"}).SetIgnoreURL(true)
 			return tollbooth.LimitHandler(l, next)
 		}, remaining("RateLimit-Remaining")},
+		hardyGuard(),
 	}
 }
 
