@@ -357,3 +357,23 @@ func (b *book) run(t *testing.T, args ...string) {
 		t.Errorf("go %s: %v\n%s", strings.Join(args, " "), err, out)
 	}
 }
+
+// The JavaScript in the docs parses.
+func TestScriptsParse(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("NOT RUN: there is no node")
+	}
+	for _, page := range pages(t) {
+		for _, blk := range blocks(t, page) {
+			if blk.info != "js" {
+				continue
+			}
+			name := filepath.Join(t.TempDir(), "block.js")
+			write(t, name, blk.text)
+			if out, err := exec.Command(node, "--check", name).CombinedOutput(); err != nil {
+				t.Errorf("%s: %s", blk, out)
+			}
+		}
+	}
+}
