@@ -111,8 +111,8 @@ func (s *Store) migrate(ctx context.Context, steps []string) error {
 	if err := exec("BEGIN IMMEDIATE"); err != nil {
 		return err
 	}
-	// ROLLBACK runs even where ctx is done: the connection may be the caller's.
-	defer conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK") //nolint:errcheck // after COMMIT there is nothing to roll back
+	// Even where ctx is done: the connection may be the caller's. After COMMIT there is nothing to roll back.
+	defer conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
 	from, err := s.recognize(ctx, conn, len(steps))
 	if err != nil || from == len(steps) {
 		return err
