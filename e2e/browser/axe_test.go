@@ -8,6 +8,8 @@ import (
 	"strings"
 	"sync"
 	"testing"
+
+	"github.com/chromedp/chromedp"
 )
 
 const axeVersion = "4.14.1"
@@ -39,9 +41,15 @@ func axe(t *testing.T) string {
 	return source
 }
 
-// check runs axe on the page in light and dark.
+// check runs axe on the page in light and dark, and sees that it fits a narrow screen (WCAG 2.2, 1.4.10).
 func (p *tab) check(source, name string) {
 	p.t.Helper()
+	p.do(chromedp.EmulateViewport(320, 900))
+	if wide := eval[int](p, "document.documentElement.scrollWidth"); wide > 320 {
+		p.t.Errorf("%s is %d pixels wide on a screen of 320", name, wide)
+	}
+	p.shoot(name + "-narrow")
+	p.do(chromedp.EmulateViewport(1100, 900))
 	for _, scheme := range []string{"light", "dark"} {
 		p.scheme(scheme)
 		p.shoot(name + "-" + scheme)

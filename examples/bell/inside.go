@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/hex"
 	"fmt"
 	"net/http"
@@ -21,7 +22,7 @@ type insidePage struct {
 type sealed struct {
 	Name  string
 	Bytes int
-	Start string
+	Shown string // a little of it
 }
 
 type named struct{ Name, Value string }
@@ -44,7 +45,7 @@ func (b *bell) inside(w http.ResponseWriter, r *http.Request) {
 		// The store knows records by an id that is derived from the token and does not reveal it.
 		id, _, err := session.Sealed.Derive(t.Secret())
 		if err == nil {
-			p.Record, p.Data, err = b.record(r, id)
+			p.Record, p.Data, err = b.record(r.Context(), id)
 		}
 		if err != nil {
 			http.Error(w, "The record can't be had at the moment.", http.StatusServiceUnavailable)
@@ -55,8 +56,8 @@ func (b *bell) inside(w http.ResponseWriter, r *http.Request) {
 }
 
 // record reads what everybody can read who can read the file.
-func (b *bell) record(r *http.Request, id string) ([]named, sealed, error) {
-	record, err := b.store.Load(r.Context(), id)
+func (b *bell) record(ctx context.Context, id string) ([]named, sealed, error) {
+	record, err := b.store.Load(ctx, id)
 	if err != nil {
 		return nil, sealed{}, err
 	}
@@ -64,7 +65,7 @@ func (b *bell) record(r *http.Request, id string) ([]named, sealed, error) {
 		{"id", shorten(record.ID)},
 		{"handle", record.Handle},
 		{"user", show(record.User)},
-		{"meta", fmt.Sprintf("%q", record.Meta)},
+		{"meta", fmt.Sprintf("%q", record.Meta)}, // CBOR
 		{"version", fmt.Sprint(record.Version)},
 		{"created", clock(record.Created)},
 		{"seen", clock(record.Seen)},
@@ -80,11 +81,10 @@ func show(v any) string {
 	return fmt.Sprint(v)
 }
 
-// shorten gives the beginning of a text that is not to be shown whole.
+// shorten gives the ends of a text that is not to be shown whole.
 func shorten(s string) string {
-	const few = 20
-	if len(s) <= few {
+	if len(s) <= 32 {
 		return s
 	}
-	return s[:few] + "…"
+	return s[:12] + "…" + s[len(s)-12:]
 }
