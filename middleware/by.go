@@ -175,8 +175,8 @@ type ByFunc func(r *http.Request) (ratelimit.Key, error)
 // Key calls f.
 func (f ByFunc) Key(r *http.Request) (ratelimit.Key, error) { return f(r) }
 
-// ByAll joins the parts of several: ByAll(ByHeader("X-API-Key"), ByRoute). Two that name one part differently are an
-// error.
+// ByAll joins the parts of several: ByAll(ByHeader("X-API-Key"), ByRoute). Two
+// that name one part differently are an error.
 func ByAll(by ...By) By {
 	all := byAll(append([]By(nil), by...))
 	if len(all) == 0 {
@@ -204,20 +204,28 @@ func (all byAll) Key(r *http.Request) (k ratelimit.Key, err error) {
 			}
 			k.Addr = more.Addr
 		}
-		for _, part := range [...]struct {
-			name string
-			to   *string
-			from string
-		}{{"User", &k.User, more.User}, {"Session", &k.Session, more.Session}, {"Route", &k.Route, more.Route}, {"Name", &k.Name, more.Name}} {
-			if part.from != "" && *part.to != "" && *part.to != part.from {
-				return k, errTwice(part.name)
-			}
-			if part.from != "" {
-				*part.to = part.from
+		for _, err := range [...]error{
+			fill(&k.User, more.User, "User"), fill(&k.Session, more.Session, "Session"),
+			fill(&k.Route, more.Route, "Route"), fill(&k.Name, more.Name, "Name"),
+		} {
+			if err != nil {
+				return k, err
 			}
 		}
 	}
 	return k, nil
+}
+
+// fill sets a part of the key where b has it.
+func fill(part *string, b, name string) error {
+	if b == "" || b == *part {
+		return nil
+	}
+	if *part != "" {
+		return errTwice(name)
+	}
+	*part = b
+	return nil
 }
 
 func errTwice(part string) error {

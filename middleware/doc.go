@@ -5,7 +5,9 @@
 //	keys, err := cookie.KeysFromEnv("HARDY_KEYS", "bell")
 //	sessions := session.NewManager(store.NewMemory(nil), nil)
 //	go sessions.Run(ctx)
+//	perAddress := ratelimit.MustNew(nil, ratelimit.Policy{Name: "address", Limit: ratelimit.Per(50, time.Second), Burst: 200})
 //	app := middleware.Chain(mux,
+//		middleware.RateLimit(perAddress, middleware.ByIP, nil),
 //		http.NewCrossOriginProtection().Handler,
 //		middleware.Cookies(keys, nil),
 //		middleware.Sessions(sessions, keys, nil))
@@ -23,6 +25,12 @@
 //
 // What a client with an ended session meets depends on what it asked; see Ended, Options.Aware and
 // Options.OnEnded. Pages that call with fetch include Script, which shows the dialog or lets the page catch the end.
+//
+// # Limits
+//
+// RateLimit asks a limiter of package ratelimit by typed keys: ByIP, ByUser, BySession, ByRoute, ByHeader. Who is
+// refused is told when to come again; what cannot be decided is refused, too. Behind a proxy, ClientIP finds out who
+// asks.
 //
 // # Two limits of HTTP
 //

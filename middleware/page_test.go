@@ -112,7 +112,8 @@ func href(t *testing.T, all []*element) string {
 }
 
 func TestPageIsAccessible(t *testing.T) {
-	problems := []problem{unavailable, replaced, unstorable, missing, invalid, crossOrigin, onlyPost}
+	problems := []problem{unavailable, replaced, unstorable, missing, invalid, crossOrigin, onlyPost, undecidable, limiterDown,
+		{Type: quotaExceeded, Status: 429, Title: "Too many requests", Detail: patience(9)}}
 	for _, reason := range []session.Reason{
 		session.ReasonIdle, session.ReasonLifetime, session.ReasonLogout, session.ReasonRevoked,
 		session.ReasonEvicted, session.ReasonRotated, session.ReasonCorrupt, session.ReasonUnknown,

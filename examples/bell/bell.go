@@ -2,9 +2,11 @@ package main
 
 import (
 	"net/http"
+	"time"
 
 	"example.com/hardy/cookie"
 	"example.com/hardy/middleware"
+	"example.com/hardy/ratelimit"
 	"example.com/hardy/session"
 )
 
@@ -19,10 +21,13 @@ type bell struct {
 	tls      bool
 }
 
-// handler is the whole application, the outermost layer first.
+// handler is the whole application, the outermost layer first. One address can flood neither of the hosts, and what is
+// refused asks the store for nothing.
 func (b *bell) handler() http.Handler {
+	perAddress := ratelimit.MustNew(nil, ratelimit.Policy{Name: "address", Limit: ratelimit.Per(50, time.Second), Burst: 500})
 	return middleware.Chain(b.hosts(),
 		careful,
+		middleware.RateLimit(perAddress, middleware.ByIP, nil),
 		http.NewCrossOriginProtection().Handler,
 	)
 }
@@ -71,9 +76,12 @@ func (b *bell) first() http.Handler {
 	}
 	mux.Handle("POST /hardy/reset", middleware.ResetHandler(b.sessions, b.keyrings.bell, options))
 
+	// Somebody who has signed in on many devices is one user.
+	perUser := ratelimit.MustNew(nil, ratelimit.Policy{Name: "user", Limit: ratelimit.Per(20, time.Second), Burst: 200})
 	return middleware.Chain(mux,
 		b.jars(b.keyrings.bell),
 		middleware.Sessions(b.sessions, b.keyrings.bell, options),
+		middleware.RateLimit(perUser, middleware.ByUser, nil),
 	)
 }
 
