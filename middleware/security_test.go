@@ -668,6 +668,22 @@ func TestA9EndsBetweenLoadAndTouch(t *testing.T) {
 	})
 }
 
+// A9: all sessions of a user end that are there when RevokeUser returns, one that begins meanwhile too.
+func TestA9RevokeUserMeetsASignIn(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		st := newSite(t, nil, nil, nil, nil)
+		st.signIn("ann", 1)
+		var late *http.Client
+		st.faults.Add(sessiontest.Fault{Op: "end", Nth: 1, Before: func(sessiontest.Call) { late = st.signIn("ann", 1) }})
+		if n, err := st.manager.RevokeUser(t.Context(), "ann"); n != 2 || err != nil {
+			t.Errorf("revoked %d, %v", n, err)
+		}
+		if _, status := st.look(late); status != 401 {
+			t.Errorf("the one that began meanwhile: %d", status)
+		}
+	})
+}
+
 // A14: what is stateless (jars) is authenticated before it is read, by a key set beforehand and one algorithm, for one use, one
 // app and one span of time.
 func TestA14Jars(t *testing.T) {
