@@ -1417,3 +1417,55 @@ func TestK1RotationUnderTraffic(t *testing.T) {
 		}
 	})
 }
+
+// K1: a cookie under a retired key is written anew only by a request that has itself renewed the session, and only while its
+// token opens it: else it would take the place of a newer one, or come back after a sign-out.
+func TestK1SealedAnew(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		arrived, go_ := make(chan bool), make(chan bool)
+		st := newSite(t, nil, nil, &middleware.Options{Passive: []string{"/poll"}}, map[string]http.HandlerFunc{
+			"/poll": func(w http.ResponseWriter, r *http.Request) { session.From(r.Context()).User() },
+			"/slow": func(w http.ResponseWriter, r *http.Request) {
+				session.From(r.Context()).User()
+				arrived <- true
+				<-go_
+			},
+		})
+		retire := func() string {
+			next := cookie.NewMaster()
+			st.ring.text = next + "," + st.ring.text
+			if err := st.keys.Reload(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return standCookie + "=v1." + st.keys.PrimaryID() + "."
+		}
+		ann := st.signIn("ann", 1)
+		prefix := retire()
+		if got := st.send(ann, "GET", "/look"); len(got.setCookies()) > 0 {
+			t.Error("written by a request that renewed nothing")
+		}
+		time.Sleep(2 * time.Minute)
+		for _, fields := range [][]string{{"/poll"}, {"/look", "Sec-Purpose", "prefetch"}} {
+			if got := st.send(ann, "GET", fields[0], fields[1:]...); got.StatusCode != 200 || len(got.setCookies()) > 0 {
+				t.Errorf("%v: %d, %d Set-Cookie", fields, got.StatusCode, len(got.setCookies()))
+			}
+		}
+		if got := st.send(ann, "GET", "/look"); len(got.setCookies()) != 1 || !strings.HasPrefix(got.setCookies()[0], prefix) {
+			t.Errorf("not written by the request that renewed it: %d Set-Cookie", len(got.setCookies()))
+		}
+		for _, ends := range []string{"/renew", "/logout"} {
+			ann := st.signIn("ann", 1)
+			retire()
+			time.Sleep(2 * time.Minute)
+			answered := make(chan reply)
+			old := st.as(st.token(ann.Jar))
+			go func() { answered <- st.send(old, "GET", "/slow") }()
+			<-arrived
+			st.send(ann, "POST", ends)
+			go_ <- true
+			if got := <-answered; got.StatusCode != 200 || len(got.setCookies()) > 0 {
+				t.Errorf("%s during a slow request: its answer is %d with %d Set-Cookie", ends, got.StatusCode, len(got.setCookies()))
+			}
+		}
+	})
+}
