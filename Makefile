@@ -11,7 +11,7 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race secrets seeds staticcheck vulnerabilities gcc interleavings bench-quick bench-limits mutate
+.PHONY: test fmt tidy vet race secrets seeds staticcheck vulnerabilities gcc browser interleavings bench-quick bench-limits mutate
 
 test: fmt tidy vet race secrets interleavings seeds staticcheck vulnerabilities
 
@@ -24,7 +24,7 @@ tidy:
 vet:
 	$(call each,go vet ./...)
 
-race: gcc
+race: gcc browser
 	$(call each,go test -race $(FLAGS) ./...)
 
 # 100,000 orders of parallel requests; under the race detector, which slows them down, the same test takes fewer.
@@ -48,6 +48,10 @@ vulnerabilities:
 # The race detector is linked by the C compiler.
 gcc:
 	@scripts/need-gcc
+
+# The browser's tests skip themselves, and say so, where there is no browser; under CI they fail.
+browser:
+	@scripts/need-browser
 
 # The ratios between Hardy and its peers, in under three minutes.
 bench-quick:
