@@ -136,7 +136,7 @@ func (h *clientIP) tell(r *http.Request, addr netip.Addr, t trouble) {
 		h.Trace(r, why)
 	}
 	h.told[t].Do(func() {
-		log(h.Logger).Error("middleware: ClientIP: "+why, "peer", r.RemoteAddr, "counted as", addr.String())
+		log(h.Logger).Error("middleware: ClientIP: "+why, "peer", r.RemoteAddr, "as", addr.String())
 	})
 }
 
