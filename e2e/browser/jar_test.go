@@ -37,7 +37,7 @@ func TestFlushedJarStays(t *testing.T) {
 
 	p := visitor(t, server.URL)
 	p.expect(p.open("/next"), 200, "kept: no")
-	eval[bool](p, "location.href = '/begin', true")
+	p.later("location.href = '/begin'")
 	<-flushed
 	p.until("document.title === 'begun'")
 	p.expect(p.open("/next"), 200, "kept: yes")

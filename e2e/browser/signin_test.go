@@ -36,7 +36,7 @@ func TestSignInInTwoTabsAtOnce(t *testing.T) {
 	}
 	var both sync.WaitGroup
 	for _, p := range tabs {
-		both.Go(func() { eval[bool](p, "document.querySelector('main form').requestSubmit(), true") })
+		both.Go(func() { p.later("document.querySelector('main form').requestSubmit()") })
 	}
 	both.Wait()
 	for _, p := range tabs {
@@ -60,7 +60,7 @@ func TestSignInClickedTwice(t *testing.T) {
 	p.open("/sign-in")
 	p.fill("#user", "ann")
 	p.fill("#password", "anvil")
-	eval[bool](p, "(() => { const f = document.querySelector('main form'); f.submit(); setTimeout(() => f.submit(), 15); return true })()")
+	p.later("const f = document.querySelector('main form'); f.submit(); setTimeout(() => f.submit(), 15)")
 	p.until("location.pathname === '/' && document.readyState === 'complete'")
 	p.expect(p.open("/"), 200, "Signed in as ann", "rang 1 time")
 }
@@ -81,7 +81,7 @@ func TestBackAfterSignOut(t *testing.T) {
 			p.expect(p.press(".who button"), 200, "!Signed in")
 			for range 3 {
 				before := eval[string](p, "location.pathname + history.length + performance.timeOrigin")
-				eval[bool](p, "history.back(), true")
+				p.later("history.back()")
 				p.until("location.pathname + history.length + performance.timeOrigin !== '" + before + "' && document.readyState === 'complete'")
 				text := p.text()
 				for _, private := range []string{"Signed in", "End all others", "n_rings", "rang 1"} {

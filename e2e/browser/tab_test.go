@@ -118,15 +118,24 @@ func eval[T any](p *tab, expression string) T {
 	return run(p, expression, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
 }
 
-// until waits for an expression to become true.
+// later runs what leads to another page, which would take the answer to eval with it.
+func (p *tab) later(statement string) {
+	p.t.Helper()
+	eval[bool](p, "setTimeout(() => { "+statement+" }), true")
+}
+
+// until waits for an expression to become true, over pages that come and go meanwhile.
 func (p *tab) until(expression string) {
 	p.t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
-		if eval[bool](p, expression) {
+	ctx, cancel := context.WithTimeout(p.ctx, patience)
+	defer cancel()
+	for ; ; time.Sleep(20 * time.Millisecond) {
+		done, err := chromedp.Run(ctx, chromedp.Evaluate[bool](expression))
+		if done && err == nil {
 			return
 		}
-		if time.Now().After(end) {
-			p.t.Fatalf("never: %s\nthe page says:\n%s", expression, p.text())
+		if ctx.Err() != nil {
+			p.t.Fatalf("never: %s\n%v\nthe page says:\n%s", expression, err, p.text())
 		}
 	}
 }
