@@ -37,7 +37,7 @@ var (
 	said     = suite{"./internal/secrets", ""}
 	// over HTTP
 	rows    = suite{"./middleware", "^(Test[ACHLK][0-9]|TestAttack|TestEdited|TestCommitFailure|TestKeysRotate|TestBadCookies)"}
-	rest    = suite{"./middleware", "Origin|Reset|StartOver|LocalPath|Ended|Renew|Idle|Lifetime|Outcomes|Writer|Panic|Crawler|Wiring|DevKeys|Options|Double"}
+	rest    = suite{"./middleware", "Origin|Reset|StartOver|StartsOver|LocalPath|Ended|Renew|Idle|Lifetime|Outcomes|Writer|Panic|Crawler|Wiring|DevKeys|Options|Double"}
 	writer  = suite{"./middleware", "Writer|Hijack|Hint|Commit|Panic|Jar|Header|Sent|Keys|Rotat|Nest|Two|Wiring"}
 	replay  = []suite{sessions, rows, rest}
 	overHTT = []suite{rows, rest}
@@ -168,26 +168,26 @@ var mutations = []mutation{
 	one("loads that act on nothing keep the cookie", "middleware/sessions.go", "case actsOnNothing(r):", "case false:", overHTT...),
 	one("prefetches and Passive routes don't renew", "middleware/sessions.go", "err == nil && !prefetch(r) && !h.passive.match(r)", "err == nil", overHTT...),
 	one("re-sealing rides on a write of its own", "middleware/sessions.go", "case d.Due, x.stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.stale && x.unmoved(d.Token):", overHTT...),
-	one("re-sealing: the token still opens it", "middleware/sessions.go", "case d.Due, x.stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.stale && d.Stored:", writer),
+	one("re-sealing: the token still opens it", "middleware/sessions.go", "case d.Due, x.stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.stale && d.Stored:", rows),
 	one("revoked key, opened before", "middleware/carriers.go", "switch c.keys.State(known.key) {", "switch cookie.Primary {", overHTT...),
 	one("failed commit: the handler's header goes", "middleware/writer.go", "clear(h)\n\tmaps.Copy(h, w.entry)", "maps.Copy(h, w.entry)", writer),
 	one("failed commit: the handler's body goes", "middleware/writer.go", "func (w *writer) Write(b []byte) (int, error) {\n\tif !w.send() {", "func (w *writer) Write(b []byte) (int, error) {\n\tif w.send(); false {", rows, writer),
 	one("1xx is no answer", "middleware/writer.go", "if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols || w.send() {", "if w.send() {", writer),
 	one("Hijack says that a cookie is due", "middleware/writer.go", "\t\tif w.sender.owes() {\n\t\t\treturn nil, nil, errHijack\n\t\t}\n", "", writer),
 	one("a panic commits nothing", "middleware/sessions.go", "case !x.returned:\n", "case !x.returned && x.writer.state == refused:\n", writer),
-	one("private, no-store", "middleware/private.go", "if cookie || shared(cc) {", "if cookie {", overHTT...),
+	one("private, no-store", "middleware/private.go", "if cookie || shared(cc) {", "if cookie || shared(cc) && len(cc) > 9 {", overHTT...),
 	one("private, no-store over public", "middleware/private.go", `strings.EqualFold(name, "public") ||`, "", overHTT...),
 	one("Vary", "middleware/private.go", "f[1] = vary\n\t\th[\"Vary\"] = f[1:2:2]\n", "", overHTT...),
 	one("SameSite=None refused", "middleware/wiring.go", "case 0, http.SameSiteLaxMode, http.SameSiteStrictMode:", "case 0, http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode:", overHTT...),
 	one("shared ring is the team's own", "middleware/cookies.go", "case o.Shared.Shares(keys):", "case false:", overHTT...),
 	one("Origin of WebSockets", "middleware/origin.go", "if handshake(r) && !h.passes(r) {", "if false && !h.passes(r) {", overHTT...),
-	one("Origin: the host", "middleware/origin.go", "return sameHost(scheme, host, r.Host) && ", "return ", overHTT...),
+	one("Origin: the host", "middleware/origin.go", "return sameHost(scheme, host, r.Host) && ", `return host != "" && `, overHTT...),
 	one("Origin: Fetch Metadata", "middleware/origin.go", `return len(site) == 1 && site[0] == "same-origin"`, "return true", overHTT...),
 	one("Origin: none, with a cookie", "middleware/origin.go", `return len(r.Header["Cookie"]) == 0`, "return true", overHTT...),
 	one("Origin of the reset", "middleware/reset.go", "h.checked = h.origin.Handler(http.HandlerFunc(h.reset))", "h.checked = http.HandlerFunc(h.reset)", rest),
-	one("reset: only the ended", "middleware/reset.go", "if ended {\n\t\th.carrier.Drop(r)", "if true {\n\t\th.carrier.Drop(r)", rest),
+	one("reset: only the ended", "middleware/reset.go", "if ended {\n\t\th.carrier.Drop(r)", "if ended || true {\n\t\th.carrier.Drop(r)", rest),
 	one("reset: POST only", "middleware/reset.go", "if r.Method != http.MethodPost {", "if false {", rest),
 	one("starting over: not on another site's link", "middleware/startover.go", `case "", "none", "same-origin":`, `case "", "none", "same-origin", "cross-site", "same-site":`, rest),
 	one("way back: two slashes", "middleware/wayback.go", `if strings.Contains(path, "//") {`, "if false {", rest),
-	one("way back: backslash and control characters", "middleware/wayback.go", `if s[i] < ' ' || s[i] == 0x7f || s[i] == '\\' {`, "if false {", rest),
+	one("way back: backslash and control characters", "middleware/wayback.go", `if s[i] < ' ' || s[i] == 0x7f || s[i] == '\\' {`, "if s[i] == 1 {", rest),
 }
