@@ -57,7 +57,7 @@ browser:
 bench-quick:
 	$(MAKE) --no-print-directory -C bench quick
 
-# The limiters beside their peers, and who falls for forged headers; under two minutes.
+# The limiters beside their peers, and who falls for forged headers; about two minutes.
 bench-limits:
 	$(MAKE) --no-print-directory -C bench limits
 

@@ -2,7 +2,7 @@
 //
 //	make quick      all rows, under three minutes: a table of figures, and one of ratios beside the bars
 //	make results    the same, kept in RESULTS.md
-//	make limits     the rows of the limiters and the spoof table, under two minutes
+//	make limits     the rows of the limiters and the spoof table, about two minutes
 //	go run . -only 'read one' -who Hardy -cpuprofile cpu.out
 //
 // A row is one task and the contestants that do it. All contestants of a row are set up together; then

@@ -111,7 +111,7 @@ func TestReadmeTree(t *testing.T) {
 // What the README asks a newcomer to type is there.
 func TestReadmeCommands(t *testing.T) {
 	readme := text(t, "README.md")
-	for _, command := range []string{"go run ./examples/bell", "make test", "make bench-quick"} {
+	for _, command := range []string{"go run ./examples/bell", "go run ./examples/api", "make test", "make bench-quick", "make bench-limits"} {
 		if !strings.Contains(readme, command) {
 			t.Errorf("README.md does not show %s", command)
 		}
