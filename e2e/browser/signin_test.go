@@ -94,6 +94,24 @@ func TestBackAfterSignOut(t *testing.T) {
 	}
 }
 
+// A session that ends elsewhere changes no cookie here, so a page of it may come back from memory. docs/browsers.md has
+// the line of script that has it ask.
+func TestBackAfterAnEndElsewhere(t *testing.T) {
+	t.Parallel()
+	b := hang(t, certificate(t)...)
+	elsewhere, p := visitor(t, b.site("bell")), visitor(t, b.site("bell"))
+	signIn(elsewhere, "ann")
+	signIn(p, "ann")
+	p.open("/inside")
+	eval[bool](p, `addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }), true`)
+	p.open("/note")
+	elsewhere.open("/sessions")
+	elsewhere.press("form[action='/sessions/end-others'] button")
+	p.later("history.back()")
+	p.until("location.pathname === '/inside' && document.body.innerText.includes('ended from another place')")
+	p.shows("!Signed in", "!device")
+}
+
 // One of your sessions is ended from another browser: the next page says so.
 func TestSessionEndedFromAnotherBrowser(t *testing.T) {
 	t.Parallel()

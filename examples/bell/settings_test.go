@@ -1,9 +1,13 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
+	"net"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -113,5 +117,49 @@ func TestSpell(t *testing.T) {
 		if got := spell(d); got != want {
 			t.Errorf("%v: %q, want %q", d, got, want)
 		}
+	}
+}
+
+// Ctrl+C lets a request under way finish, and what it stores is there at the next start.
+func TestBellFinishesRequests(t *testing.T) {
+	folder := t.TempDir()
+	site, stop := start(t, folder)
+	address := strings.TrimPrefix(site, "http://")
+	conn, err := net.Dial("tcp", address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	fmt.Fprintf(conn, "POST /note/unlock HTTP/1.1\r\nHost: %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 16\r\nExpect: 100-continue\r\n\r\n", address)
+	answers := bufio.NewReader(conn)
+	if line, err := answers.ReadString('\n'); err != nil || !strings.Contains(line, "100") {
+		t.Fatalf("before the form is sent: %q, %v", line, err)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	for { // until it takes no one new
+		late, err := net.Dial("tcp", address)
+		if err != nil {
+			break
+		}
+		late.Close()
+		time.Sleep(time.Millisecond)
+	}
+	fmt.Fprintf(conn, "password=%s", demoNotePassword)
+	answers.ReadString('\n') // the empty line after the 100
+	resp, err := http.ReadResponse(answers, nil)
+	if err != nil || resp.StatusCode != http.StatusSeeOther || len(resp.Cookies()) != 1 {
+		t.Fatalf("the answer is %v, %v", resp, err)
+	}
+	if err := <-stopped; err != nil {
+		t.Fatal(err)
+	}
+
+	again, _ := start(t, folder)
+	r, _ := http.NewRequest("GET", again+"/note", nil)
+	r.AddCookie(resp.Cookies()[0])
+	resp, err = http.DefaultClient.Do(r)
+	if status, page := read(t, resp, err); status != 200 || !strings.Contains(page, "You may change it") {
+		t.Errorf("after the restart: %d\n%s", status, page)
 	}
 }
