@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"net"
 	"net/http"
 	"strconv"
 	"strings"
@@ -39,7 +40,7 @@ func guards() []guard {
 	}
 	return []guard{
 		{rateName, func(burst int, next http.Handler) http.Handler {
-			return httprate.LimitByIP(burst, hour)(next)
+			return httprate.LimitBy(burst, hour, byPeer)(next)
 		}, remaining("X-RateLimit-Remaining")},
 		{sethName, func(burst int, next http.Handler) http.Handler {
 			store, err := memorystore.New(&memorystore.Config{Tokens: uint64(burst), Interval: hour})
@@ -64,6 +65,12 @@ func guards() []guard {
 		}, remaining("RateLimit-Remaining")},
 		hardyGuard(),
 	}
+}
+
+// byPeer is what httprate's deprecated KeyByIP does.
+func byPeer(r *http.Request) (string, error) {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	return httprate.CanonicalizeIP(host), err
 }
 
 // draftLeft reads r of RateLimit: "p";r=99;t=36.
