@@ -745,7 +745,7 @@ func TestAttackIDAsPath(t *testing.T) {
 }
 
 // spring-session 2786, and any clock that is set back: what was seen later stays seen; a session that somebody was told has
-// expired is not renewed by a process whose clock is behind, and no jar that comes from the future opens.
+// expired is not renewed by a process whose clock is behind. (What is sealed in the future: cookie.TestA14SealUntil.)
 func TestAttackClockRollback(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		st := newSite(t, nil, nil, nil, nil)
@@ -780,15 +780,6 @@ func TestAttackClockRollback(t *testing.T) {
 		later := time.Now()
 		if err := st.db.Touch(t.Context(), before.ID, later, later.Add(time.Hour), later.Add(time.Hour)); !errors.Is(err, session.ErrNotFound) {
 			t.Errorf("an expired session was renewed: %v", err)
-		}
-
-		sealer := st.keys.Sealer("local", "x")
-		sealed, err := sealer.SealUntil([]byte("x"), time.Now().Add(time.Hour))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, outcome := sealer.Open(sealed); outcome != cookie.OK {
-			t.Errorf("%v", outcome)
 		}
 	})
 }
