@@ -23,6 +23,10 @@ type Carrier interface {
 	Name() string
 	// Vary is the name of the request header that carries it, for the Vary field.
 	Vary() string
+	// Pages says whether a browser sends the token by itself when it opens a page. If not, nobody looks at
+	// pages and dialogs: an ended session never starts over because a page is opened, but under
+	// Options.Ended Fresh, and every problem is answered as application/problem+json.
+	Pages() bool
 }
 
 // NewCarrier makes the carrier for a manager and its keys: Options.Carrier.
@@ -44,6 +48,6 @@ const (
 	Nothing State = iota // no token, or none of ours: a new visitor
 	Opened               // a genuine token
 	Revoked              // a genuine token whose key was revoked: answers as an ended session
-	Missing              // no token where the client must send one: 401, but on Aware routes
-	Invalid              // one that is not ours where the client must send one: 401, but on Aware routes
+	Missing              // no token where the client must send one: 401, but on Aware routes and to OPTIONS
+	Invalid              // one that is not ours where the client must send one: the same, and another problem
 )

@@ -151,12 +151,14 @@ func (c *cookieCarrier) Drop(r *http.Request) {
 
 func (c *cookieCarrier) Name() string { return "cookie " + c.name }
 func (c *cookieCarrier) Vary() string { return "Cookie" }
+func (c *cookieCarrier) Pages() bool  { return true }
 
 // Header carries the sealed token in a header of the given name, both ways, for clients that are no
 // browsers: Options.Carrier: middleware.Header("X-Session"). A request without it, or with one that is not ours, gets
-// a 401 whose problem says which, but on Aware routes, where a session can begin. The answer carries a
-// token where one begins, is replaced (Login, Renew) or sealed under a new key, and an empty header where
-// it ends. It never looks at a cookie.
+// a 401 whose problem says which, but on Aware routes, where a session can begin; one whose session has ended gets
+// the 401 whatever it accepts, as no page starts over here. OPTIONS reaches the handler with a blank
+// session: a CORS preflight can't carry the header. The answer carries a token where one begins, is replaced
+// (Login, Renew) or sealed under a new key, and an empty header where it ends. It never looks at a cookie.
 func Header(name string) NewCarrier {
 	name = http.CanonicalHeaderKey(name)
 	if name == "" || name == "Cookie" || strings.ContainsAny(name, " \t\r\n:") {
@@ -195,3 +197,4 @@ func (c *headerCarrier) Clear(h http.Header, _ *http.Request) { h.Set(c.name, ""
 func (c *headerCarrier) Drop(r *http.Request)                 { c.opened.drop(r.Header.Get(c.name)) }
 func (c *headerCarrier) Name() string                         { return "header " + c.name }
 func (c *headerCarrier) Vary() string                         { return c.name }
+func (c *headerCarrier) Pages() bool                          { return false }

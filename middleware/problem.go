@@ -27,6 +27,7 @@ type problem struct {
 	retryAfter int                // seconds; 0: no field
 	page       *template.Template // Options.Page
 	marked     bool               // the page's way back to itself needs startOverMark
+	bare       bool               // never a page: see Carrier.Pages
 }
 
 var (
@@ -76,7 +77,7 @@ func answer(w http.ResponseWriter, r *http.Request, p problem) {
 	if p.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
-	if acceptsHTML(r) {
+	if !p.bare && acceptsHTML(r) {
 		writePage(w, r, p)
 		return
 	}
@@ -89,7 +90,7 @@ func answer(w http.ResponseWriter, r *http.Request, p problem) {
 
 // answer writes p as this middleware's options want it.
 func (h *sessions) answer(w http.ResponseWriter, r *http.Request, p problem) {
-	p.page, p.marked = h.page, h.ended == Strict || h.aware.match(r)
+	p.page, p.marked, p.bare = h.page, h.ended == Strict || h.aware.match(r), !h.carrier.Pages()
 	answer(w, r, p)
 }
 

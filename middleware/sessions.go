@@ -52,7 +52,7 @@ type sessions struct {
 
 // ServeHTTP takes the steps of the design in their order.
 func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if asksToStartOver(r) {
+	if asksToStartOver(r) && h.carrier.Pages() {
 		h.startOver(w, r)
 		return
 	}
@@ -66,7 +66,7 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	outer := h.outer(w)
 	carried := h.carrier.Read(r)
 	aware := h.aware.match(r)
-	if (carried.State == Missing || carried.State == Invalid) && !aware {
+	if (carried.State == Missing || carried.State == Invalid) && !aware && r.Method != http.MethodOptions {
 		h.unauthorized(w, r, carried.State)
 		return
 	}
@@ -83,7 +83,7 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case aware:
 		case actsOnNothing(r):
 			h.manager.Sent(s) // whoever starts over must get the cookie, and this answer can't carry it
-		case h.ended == Fresh || h.ended == Restart && opensPage(r):
+		case h.ended == Fresh || h.ended == Restart && h.carrier.Pages() && opensPage(r):
 			s.Reset()
 		default:
 			h.refuseEnded(w, r, e)

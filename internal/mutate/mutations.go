@@ -118,7 +118,10 @@ var mutations = []mutation{
 	one("grace shows nothing after a login: user", "session/load.go", "s.hidden = rec.Data == nil", "s.hidden = false", replay...),
 	one("deadline bounds the renewal", "session/load.go", "r.Idle > 0 && idle.Before(r.Deadline)", "r.Idle > 0", replay...),
 	one("throttle of Touch", "session/load.go", "if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {\n\t\treturn nil\n\t}", "", rows, sessions),
-	one("throttle of Touch: requests at once", "session/load.go", "since >= 0 && since < int64(s.rec.slack()) || !s.token.renewed.CompareAndSwap(last, now.UnixNano())", "since < 0", rows, sessions),
+	one("throttle of Touch: requests at once", "session/renewals.go", "if f := r.flight; f != nil {", "if f := r.flight; false {", sessions),
+	one("a Touch that fails is everyone's", "session/renewals.go", "return false, f.err\n", "return false, nil\n", sessions),
+	one("Reload beside a pending Login", "session/load.go", "if s.token == nil || s.leave != stay || s.err != nil && s.err != ErrRotated {", "if s.token == nil || s.err != nil && s.err != ErrRotated {", sessions),
+	one("the old token ends with its successor", "session/load.go", "if dead != \"\" {\n\t\t\treason, since = dead, at\n\t\t}", "", sessions),
 	one("Touch meets an end", "session/load.go", "err = s.fetch(p, time.Now())\n\t\tif err == nil {\n\t\t\terr = s.err\n\t\t}", "err = nil", sessions, rows, rest),
 	one("refused write fails the commit", "session/change.go", "s.fail = s.err\n\t\treturn s.err", "return s.err", replay...),
 	one("ErrSent: birth", "session/change.go", "if s.token == nil && s.sent {\n\t\treturn ErrSent\n\t}", "", sessions, rest),
@@ -163,7 +166,7 @@ var mutations = []mutation{
 
 	// The middleware.
 	one("a store that is down is no new visitor", "middleware/sessions.go", "h.answer(w, r, unavailable)\n\t\t\treturn\n\t\t}\n\t\th.carrier.Drop(r)", "s, e = h.manager.New(), &session.ExpiredError{}\n\t\t}\n\t\th.carrier.Drop(r)", overHTT...),
-	one("401 before the handler", "middleware/sessions.go", "h.ended == Fresh || h.ended == Restart && opensPage(r):", "true:", overHTT...),
+	one("401 before the handler", "middleware/sessions.go", "h.ended == Fresh || h.ended == Restart && h.carrier.Pages() && opensPage(r):", "true:", overHTT...),
 	one("Aware routes see the end", "middleware/sessions.go", "case aware:\n", "case aware && h.ended == Fresh:\n", overHTT...),
 	one("loads that act on nothing keep the cookie", "middleware/sessions.go", "case actsOnNothing(r):", "case false:", overHTT...),
 	one("prefetches and Passive routes don't renew", "middleware/sessions.go", "err == nil && !prefetch(r) && !h.passive.match(r)", "err == nil", overHTT...),
