@@ -345,7 +345,7 @@ func (w *world) judge(seed uint64, user, token string, acts []*act, idled bool, 
 		}
 	}
 	if ended {
-		if probes[token].Status == 200 && (!probes[token].Old || len(probes[token].Keys) > 0 || probes[token].User != "") && !(probes[token].Old && !idled) {
+		if probes[token].Status != http.StatusUnauthorized {
 			wrong("the first token opens something after the end: %+v", probes[token])
 		}
 		// A Login beside a Renew of an anonymous session keeps what both held, and a logout that comes with

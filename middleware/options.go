@@ -59,7 +59,7 @@ type Options struct {
 	Carrier NewCarrier
 	// AllowDevKeys lets cookie.DevKeys serve on an address that is not loopback.
 	AllowDevKeys bool
-	// MaxOpened bounds how many opened tokens are kept, at up to about 2 KiB each, so that they need
+	// MaxOpened bounds how many opened tokens are kept, at about 2 KiB each, and up to 4 where values are as large, so that they need
 	// not be opened again at each request. Default 10,000.
 	MaxOpened int
 }

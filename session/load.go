@@ -45,8 +45,21 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	*s.rec, s.err, s.opened, s.hidden, s.base, s.fetched = rec, nil, false, false, nil, now
-	if reason, since := rec.fate(now); reason != "" {
+	reason, since := rec.fate(now)
+	var next *Record
+	if reason == ReasonRotated && now.Before(since.Add(Grace)) {
+		// The old token reads on only while its successor lives: no logout and no revocation is undone by it.
+		last, dead, at, err := s.m.tail(ctx, rec.Next, now)
+		if err != nil {
+			return err
+		}
+		if dead != "" {
+			reason, since = dead, at
+		}
+		next = &last
+	}
+	*s.rec, s.err, s.opened, s.hidden, s.base, s.fetched, s.next = rec, nil, false, false, nil, now, next
+	if reason != "" {
 		s.met(reason, since)
 		s.hidden = rec.Data == nil // after a Login the old token shows nothing
 	}
@@ -60,35 +73,31 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.token == nil || s.err != nil {
+	if s.token == nil || s.err != nil || s.leave != stay {
 		return nil
 	}
 	if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {
 		return nil
 	}
 	now := wall()
-	// A page is loaded with several requests at once, and one Touch is enough for them.
-	last := s.token.renewed.Load()
-	if since := now.UnixNano() - last; since >= 0 && since < int64(s.rec.slack()) || !s.token.renewed.CompareAndSwap(last, now.UnixNano()) {
-		return nil
-	}
-	p := m.insist(ctx, now)
-	defer p.done()
 	next := *s.rec
 	next.renew(now)
-	err := m.ask("touch", func() error {
-		return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)
+	own, err := s.token.renewals.once(now, s.rec.slack(), func() error {
+		p := m.insist(ctx, now)
+		defer p.done()
+		return m.ask("touch", func() error {
+			return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)
+		})
 	})
-	if err != nil {
-		s.token.renewed.Store(last)
-	}
 	if errors.Is(err, ErrNotFound) {
+		p := m.insist(ctx, wall())
+		defer p.done()
 		err = s.fetch(p, time.Now())
 		if err == nil {
 			err = s.err
 		}
 	}
-	if err != nil {
+	if err != nil || !own {
 		return err
 	}
 	s.rec.Seen, s.rec.Expires, s.rec.Purge = next.Seen, next.Expires, next.Purge
@@ -116,13 +125,14 @@ func (r *Record) renew(now time.Time) {
 }
 
 // Reload reads the session's record again, for a loop that lives long: it shows what other requests stored
-// since, and Err whether the session has ended. Changes not stored yet stay pending. The error is
-// that of Err, or ErrUnavailable.
+// since, and Err whether the session has ended. Changes not stored yet stay pending; with a Login, Renew,
+// Remember, Logout or Reset among them it does nothing, as the commit will read what it needs. The error is that
+// of Err, or ErrUnavailable.
 func (s *Session) Reload(ctx context.Context) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = true
-	if s.token == nil || s.err != nil && s.err != ErrRotated {
+	if s.token == nil || s.leave != stay || s.err != nil && s.err != ErrRotated {
 		return s.err
 	}
 	now := time.Now()

@@ -33,9 +33,9 @@ func (s *Session) Login(user string) error {
 	switch {
 	case s.err == ErrRotated:
 		// The other answer to a double click has replaced the token; this one begins beside it.
-		sibling := s.rec.Handle
-		if was := s.rec.User; was != "" && was != user {
-			sibling = "" // that handle names another user's session
+		sibling := ""
+		if s.next != nil && s.next.User == user {
+			sibling = s.next.Handle
 		}
 		s.forget()
 		s.sibling = sibling

@@ -46,12 +46,12 @@ func (s *Session) rotate(ctx context.Context) error {
 		if !errors.Is(err, ErrNotFound) {
 			return err
 		}
-		if reason, since, err = s.m.tail(ctx, rec.ID, now); err != nil { // ended by who followed us
+		if _, reason, since, err = s.m.tail(ctx, rec.ID, now); err != nil { // ended by who followed us
 			return err
 		}
 	case reason == ReasonRotated && s.login:
 		// A double click: each answer signs in. What the other one began may have been signed out since.
-		if reason, since, err = s.m.tail(ctx, last.Next, now); err != nil {
+		if _, reason, since, err = s.m.tail(ctx, last.Next, now); err != nil {
 			s.withdraw(ctx, rec.ID)
 			return err
 		}
@@ -112,26 +112,25 @@ func (s *Session) succeed(ctx context.Context, t *Token, rec Record, values fram
 	return tooLarge
 }
 
-// tail says how the chain of rotations that begins at id ends; "" where its last record is live.
-func (m *Manager) tail(ctx context.Context, id string, now time.Time) (Reason, time.Time, error) {
+// tail returns the last record of the chain of rotations that begins at id, and how it ended; "" where it is live.
+func (m *Manager) tail(ctx context.Context, id string, now time.Time) (rec Record, reason Reason, since time.Time, err error) {
 	for range maxChain {
-		var rec Record
 		err := m.ask("load", func() (err error) {
 			rec, err = m.store.Load(ctx, id)
 			return err
 		})
 		if errors.Is(err, ErrNotFound) {
-			return ReasonUnknown, time.Time{}, nil
+			break
 		}
 		if err != nil {
-			return "", time.Time{}, err
+			return rec, "", since, err
 		}
 		if reason, since := rec.fate(now); reason != ReasonRotated {
-			return reason, since, nil
+			return rec, reason, since, nil
 		}
 		id = rec.Next
 	}
-	return ReasonUnknown, time.Time{}, nil
+	return rec, ReasonUnknown, since, nil
 }
 
 // withdraw ends a successor that nobody was told of. Where even that fails it runs out by itself.

@@ -25,6 +25,7 @@ type Session struct {
 	token   *Token    // opens rec; nil while the session is blank
 	rec     *Record   // the session's own copy; noRecord while there is no token
 	fetched time.Time // when rec was read
+	next    *Record   // what took the place of rec within the Grace; else nil
 	err     error     // *ExpiredError or ErrRotated: what the request met; until Reset or Login
 	fail    error     // a write that was refused for err: it fails the commit
 

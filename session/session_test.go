@@ -640,3 +640,116 @@ func TestLoginMeetsAnEnd(t *testing.T) {
 		}
 	})
 }
+
+// While a Login of another user, or an end, is pending, Reload brings nothing of the old session back.
+func TestReloadBringsNothingBack(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		change func(*session.Session) error
+		user   string
+	}{
+		{"Login of another user", func(s *session.Session) error { return s.Login("bob") }, "bob"},
+		{"Logout", (*session.Session).Logout, ""},
+		{"Reset", (*session.Session).Reset, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, _ := newManager(t, nil)
+			v := &visitor{t, m, nil}
+			v.do(func(s *session.Session) { must(t, s.Login("ann")); must(t, theme.Set(s, "ann's")) })
+			v.do(func(s *session.Session) {
+				must(t, c.change(s))
+				must(t, s.Reload(ctx))
+				must(t, m.Touch(ctx, s))
+				if theme.Get(s) != "" || len(s.Keys()) > 0 {
+					t.Errorf("Reload shows %q, %q", theme.Get(s), s.Keys())
+				}
+				must(t, rings.Set(s, 1))
+			})
+			v.do(func(s *session.Session) {
+				if s.User() != c.user || theme.Get(s) != "" || rings.Get(s) != 1 {
+					t.Errorf("user %q, theme %q, rings %d", s.User(), theme.Get(s), rings.Get(s))
+				}
+			})
+		})
+	}
+}
+
+// A pending Login is not undone by the end of the session that it leaves.
+func TestReloadKeepsALogin(t *testing.T) {
+	m, _ := newManager(t, nil)
+	v := &visitor{t, m, nil}
+	v.do(func(s *session.Session) { must(t, theme.Set(s, "dark")) })
+	slow, _ := v.arrive()
+	v.do(func(s *session.Session) { must(t, s.Logout()) })
+	must(t, slow.Login("ann"))
+	must(t, slow.Reload(ctx))
+	must(t, v.leave(slow))
+	v.do(func(s *session.Session) {
+		if s.User() != "ann" || theme.Get(s) != "" {
+			t.Errorf("user %q, theme %q", s.User(), theme.Get(s))
+		}
+	})
+}
+
+// A9: within the Grace the old token reads on, but not past the end of its successor.
+func TestA9OldTokenEndsWithItsSuccessor(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		end    func(v *visitor)
+		reason session.Reason
+	}{
+		{"logout", func(v *visitor) { v.do(func(s *session.Session) { must(v.t, s.Logout()) }) }, session.ReasonLogout},
+		{"revoke", func(v *visitor) {
+			list, _ := v.m.List(ctx, "ann")
+			must(v.t, v.m.Revoke(ctx, "ann", list[0].Handle))
+		}, session.ReasonRevoked},
+		{"revoke user", func(v *visitor) {
+			_, err := v.m.RevokeUser(ctx, "ann")
+			must(v.t, err)
+		}, session.ReasonRevoked},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			m, _ := newManager(t, nil)
+			v := &visitor{t, m, nil}
+			v.do(func(s *session.Session) { must(t, s.Login("ann")); must(t, theme.Set(s, "diary")) })
+			old := v.token
+			for range 2 {
+				v.do(func(s *session.Session) { must(t, s.Renew()) })
+			}
+			if s, err := m.Load(ctx, old); err != session.ErrRotated || theme.Get(s) != "diary" {
+				t.Fatalf("before the end: %v", err)
+			}
+			c.end(v)
+			s, err := m.Load(ctx, old)
+			var e *session.ExpiredError
+			if !errors.As(err, &e) || e.Reason != c.reason || theme.Get(s) != "" || s.User() != "" {
+				t.Errorf("after it: %v, %q, user %q", err, theme.Get(s), s.User())
+			}
+		})
+	}
+}
+
+// The other answer of a double click shares a handle only with a session of the same user.
+func TestHandlesAreOneUsers(t *testing.T) {
+	m, _ := newManager(t, nil)
+	v := &visitor{t, m, nil}
+	v.do(func(s *session.Session) { must(t, rings.Set(s, 1)) })
+	first, same, other := *v, *v, *v
+	first.do(func(s *session.Session) { must(t, s.Login("ann")) })
+	handle := func(v *visitor, user string) string {
+		s, err := v.arrive()
+		if err != session.ErrRotated {
+			t.Fatal(err)
+		}
+		must(t, s.Login(user))
+		must(t, v.leave(s))
+		return s.Handle()
+	}
+	ann := first.do(func(*session.Session) {}).Handle()
+	if handle(&same, "ann") != ann {
+		t.Error("the second answer of ann's double click has another handle")
+	}
+	if handle(&other, "bob") == ann {
+		t.Error("bob's session has ann's handle")
+	}
+}

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"sync/atomic"
 )
 
 // ErrToken: the text is no token of the manager's Format.
@@ -19,7 +18,7 @@ type Token struct {
 	id     string
 	vault  Vault
 
-	renewed atomic.Int64 // Unix nanoseconds of the last Touch with this very Token
+	renewals renewals
 }
 
 // Token derives what a secret opens. It asks no store: a token that was never issued is found out by Load.

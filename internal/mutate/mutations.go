@@ -121,7 +121,7 @@ var mutations = []mutation{
 	one("throttle of Touch: requests at once", "session/renewals.go", "if f := r.flight; f != nil {", "if f := r.flight; false {", sessions),
 	one("a Touch that fails is everyone's", "session/renewals.go", "return false, f.err\n", "return false, nil\n", sessions),
 	one("Reload beside a pending Login", "session/load.go", "if s.token == nil || s.leave != stay || s.err != nil && s.err != ErrRotated {", "if s.token == nil || s.err != nil && s.err != ErrRotated {", sessions),
-	one("the old token ends with its successor", "session/load.go", "if dead != \"\" {\n\t\t\treason, since = dead, at\n\t\t}", "", sessions),
+	one("the old token ends with its successor", "session/load.go", "if dead != \"\" {", "if dead == \"never\" {", sessions),
 	one("Touch meets an end", "session/load.go", "err = s.fetch(p, time.Now())\n\t\tif err == nil {\n\t\t\terr = s.err\n\t\t}", "err = nil", sessions, rows, rest),
 	one("refused write fails the commit", "session/change.go", "s.fail = s.err\n\t\treturn s.err", "return s.err", replay...),
 	one("ErrSent: birth", "session/change.go", "if s.token == nil && s.sent {\n\t\treturn ErrSent\n\t}", "", sessions, rest),
