@@ -10,8 +10,11 @@ import (
 )
 
 // Session is one visitor's session as one request sees it: what the store held when the request came, and
-// what the request has changed since. It may be used by several goroutines of that request. It does not
-// outlive its end: kept from before one, it answers *ExpiredError and never touches its successor.
+// what the request has changed since. It may be used by several goroutines of that request.
+//
+// What others do with the session, an end included, it learns when it asks the store: at the commit, Save, Update,
+// Reload, and, where the answer has left and the handler goes on, when its own time is up. It does not
+// outlive its end: from then on it answers *ExpiredError, and it never touches its successor.
 //
 // Before anything is set it is blank: nothing is stored for it and no cookie is sent.
 type Session struct {
@@ -76,6 +79,14 @@ func (m *Manager) Refuse(reason Reason) (*Session, error) {
 // open makes the values of rec available, once. A record that does not open under its own token serves
 // nothing, and is ended.
 func (s *Session) open() {
+	if s.sent && s.token != nil && s.err == nil && s.leave == stay {
+		// A handler that goes on, such as a stream, may outlast what it holds; others may have renewed it.
+		if now := time.Now(); !now.Before(s.rec.Expires) {
+			p := s.m.insist(s.background(), now)
+			defer p.done()
+			s.fetch(p, now) // where the store can't be asked, the next look asks again
+		}
+	}
 	if s.opened || s.err != nil && s.err != ErrRotated {
 		return
 	}

@@ -313,7 +313,7 @@ func TestLoginKeepsOrStartsFromNothing(t *testing.T) {
 					if kept := s.Handle() == handle && s.Created().Equal(created); kept != c.keeps {
 						t.Errorf("handle and creation kept %v, want %v", kept, c.keeps)
 					}
-					if left := s.Deadline().Sub(time.Now()); left != session.DefaultLifetime {
+					if left := time.Until(s.Deadline()); left != session.DefaultLifetime {
 						t.Errorf("lifetime %v", left)
 					}
 				})
@@ -751,5 +751,36 @@ func TestHandlesAreOneUsers(t *testing.T) {
 	}
 	if handle(&other, "bob") == ann {
 		t.Error("bob's session has ann's handle")
+	}
+}
+
+// Anvil 8: what was handed out before the end is no longer valid. A handler whose answer has left and that goes on
+// notices when its own time is up, unless other requests have renewed the session.
+func TestAnvilKeptSession(t *testing.T) {
+	for _, renewed := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			m, _ := newManager(t, nil)
+			v := &visitor{t, m, nil}
+			v.do(func(s *session.Session) { must(t, s.Login("ann")); must(t, theme.Set(s, "dark")) })
+			stream, err := v.arrive()
+			must(t, err)
+			must(t, m.Commit(ctx, stream))
+			m.Sent(stream)
+			for range 4 {
+				time.Sleep(10 * time.Minute)
+				if renewed {
+					v.do(func(*session.Session) {})
+				}
+			}
+			if ended := errors.Is(stream.Err(), session.ErrExpired); ended == renewed {
+				t.Errorf("renewed %v: %v", renewed, stream.Err())
+			}
+			if shown := theme.Get(stream) == "dark" && stream.User() == "ann"; shown != renewed {
+				t.Errorf("renewed %v: theme %q, user %q", renewed, theme.Get(stream), stream.User())
+			}
+			if err := theme.Set(stream, "light"); errors.Is(err, session.ErrExpired) == renewed {
+				t.Errorf("renewed %v: Set: %v", renewed, err)
+			}
+		})
 	}
 }
