@@ -293,10 +293,24 @@ func TestWrongWiringAtStart(t *testing.T) {
 		do    func()
 		wants []string
 	}{
-		"no manager":                    {func() { middleware.Sessions(nil, keys, nil) }, []string{"session.NewManager"}},
-		"no keys":                       {func() { middleware.Sessions(m, nil, nil) }, []string{"cookie.KeysFromEnv"}},
-		"jars without keys":             {func() { middleware.Cookies(nil, nil) }, []string{"KeysFromEnv"}},
-		"ResetHandler without manager":  {func() { middleware.ResetHandler(nil, keys, nil) }, []string{"session.NewManager"}},
+		"no manager":                   {func() { middleware.Sessions(nil, keys, nil) }, []string{"session.NewManager"}},
+		"no keys":                      {func() { middleware.Sessions(m, nil, nil) }, []string{"cookie.KeysFromEnv"}},
+		"jars without keys":            {func() { middleware.Cookies(nil, nil) }, []string{"KeysFromEnv"}},
+		"ResetHandler without manager": {func() { middleware.ResetHandler(nil, keys, nil) }, []string{"session.NewManager"}},
+		"a session in the local jar's cookie": {func() {
+			middleware.Cookies(keys, nil)(middleware.Sessions(m, keys, &middleware.Options{Name: "bell-local"})(h))
+		}, []string{"cookie __Host-bell-local", "Options.Name"}},
+		"the local jar in a session's cookie": {func() {
+			middleware.Sessions(m, keys, &middleware.Options{Name: "bell-local"})(middleware.Cookies(keys, nil)(h))
+		}, []string{"cookie __Host-bell-local", "Options.Name"}},
+		"the same over plain HTTP": {func() {
+			middleware.Sessions(m, keys, &middleware.Options{Name: "bell-local", InsecureHTTP: true})(
+				middleware.Cookies(keys, &middleware.CookieOptions{Cookie: cookie.Options{InsecureHTTP: true}})(h))
+		}, []string{"cookie bell-local", "Options.Name"}},
+		"a session in the shared jar's cookie": {func() {
+			middleware.Cookies(keys, &middleware.CookieOptions{Shared: named("acme"), ShareWith: "example.com", Cookie: cookie.Options{InsecureHTTP: true}})(
+				middleware.Sessions(m2, other, nil)(middleware.Sessions(m, keys, &middleware.Options{Name: "acme-shared", InsecureHTTP: true})(h)))
+		}, []string{"cookie acme-shared", "Options.Name"}},
 		"Aware without a path":          {options(middleware.Options{Aware: []string{"POST"}}), []string{"Options.Aware", `"POST"`, `"POST /login"`}},
 		"Aware with a host and no path": {options(middleware.Options{Aware: []string{"login"}}), []string{"Options.Aware", `"login"`}},
 		"Aware with an open brace":      {options(middleware.Options{Aware: []string{"/ok", "/{id"}}), []string{"Options.Aware", `"/{id"`}},
@@ -349,6 +363,7 @@ func TestWrongWiringAtTheFirstRequest(t *testing.T) {
 	one, two := middleware.Sessions(m, keys, nil), middleware.Sessions(m2, keys, nil)
 	named := middleware.Sessions(m2, keys, &middleware.Options{Name: "admin"})
 	jars := middleware.Cookies(keys, nil)
+	inJar := middleware.Sessions(session.NewManager(store.NewMemory(nil), nil), keys, &middleware.Options{Name: "bell-local"})
 	looks := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { fmt.Fprint(w, visits.Get(session.From(r.Context()))) })
 	plain := func(next http.Handler) http.Handler { return http.HandlerFunc(next.ServeHTTP) }
 	handler := func(f func(ctx context.Context)) http.Handler {
@@ -358,13 +373,16 @@ func TestWrongWiringAtTheFirstRequest(t *testing.T) {
 		h     http.Handler
 		wants []string
 	}{
-		"the same manager, a stranger's between":     {one(unwrapping(one(looks))), []string{"same manager", "wrap once"}},
-		"the same manager, a func between":           {one(plain(one(looks))), []string{"same manager", "wrap once"}},
-		"the same manager, a ServeMux between":       {one(mux(one(looks))), []string{"same manager", "wrap once"}},
-		"the same manager, nothing seen through":     {one(opaque(one(looks))), []string{"once"}},
-		"two managers, one name, a stranger between": {one(unwrapping(two(looks))), []string{"two managers", "__Host-bell-session", "Options.Name"}},
-		"two managers, one name, a ServeMux between": {jars(one(mux(jars(two(looks))))), []string{"two managers", "__Host-bell-session", "Options.Name"}},
-		"two managers, one name, another between":    {one(mux(middleware.Sessions(session.NewManager(store.NewMemory(nil), nil), keys, &middleware.Options{Name: "x"})(mux(two(looks))))), []string{"two managers"}},
+		"the same manager, a stranger's between":          {one(unwrapping(one(looks))), []string{"same manager", "wrap once"}},
+		"the same manager, a func between":                {one(plain(one(looks))), []string{"same manager", "wrap once"}},
+		"the same manager, a ServeMux between":            {one(mux(one(looks))), []string{"same manager", "wrap once"}},
+		"the same manager, nothing seen through":          {one(opaque(one(looks))), []string{"once"}},
+		"two managers, one name, a stranger between":      {one(unwrapping(two(looks))), []string{"two managers", "__Host-bell-session", "Options.Name"}},
+		"two managers, one name, a ServeMux between":      {jars(one(mux(jars(two(looks))))), []string{"two managers", "__Host-bell-session", "Options.Name"}},
+		"two managers, one name, another between":         {one(mux(middleware.Sessions(session.NewManager(store.NewMemory(nil), nil), keys, &middleware.Options{Name: "x"})(mux(two(looks))))), []string{"two managers"}},
+		"a session in a jar's cookie, a ServeMux between": {jars(mux(inJar(looks))), []string{"cookie __Host-bell-local", "Options.Name"}},
+		"a jar in a session's cookie, a ServeMux between": {inJar(mux(jars(looks))), []string{"cookie __Host-bell-local", "Options.Name"}},
+		"a jar in a session's cookie, a stranger between": {inJar(unwrapping(one(mux(jars(looks))))), []string{"cookie __Host-bell-local", "Options.Name"}},
 		"no Sessions":                       {handler(func(ctx context.Context) { session.From(ctx) }), []string{"middleware.Sessions"}},
 		"no Sessions for that manager":      {one(handler(func(ctx context.Context) { m2.From(ctx) })), []string{"this manager", "middleware.Sessions"}},
 		"no Sessions on a path in Skip":     {middleware.Sessions(m, keys, &middleware.Options{Skip: []string{"/"}})(looks), []string{"Options.Skip"}},

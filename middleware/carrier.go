@@ -19,7 +19,8 @@ type Carrier interface {
 	Clear(h http.Header, r *http.Request)
 	// Drop forgets what the carrier has cached for the request's token, which opens nothing any more.
 	Drop(r *http.Request)
-	// Name is what carries the token, such as "cookie __Host-app-session"; no two nested managers share it.
+	// Name is what carries the token, such as "cookie __Host-app-session"; no two nested managers share it, nor a
+	// manager and a jar.
 	Name() string
 	// Vary is the name of the request header that carries it, for the Vary field.
 	Vary() string

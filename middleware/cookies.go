@@ -30,7 +30,7 @@ func Cookies(keys *cookie.Keys, o *CookieOptions) func(http.Handler) http.Handle
 	if err != nil {
 		panic("middleware: Cookies: " + err.Error())
 	}
-	h := cookies{local: local, dev: keys.Dev() && !o.AllowDevKeys}
+	h := cookies{local: local, names: []string{"cookie " + local.Name()}, dev: keys.Dev() && !o.AllowDevKeys}
 	switch {
 	case o.Shared == nil && o.ShareWith == "":
 	case o.Shared == nil || o.ShareWith == "":
@@ -41,22 +41,20 @@ func Cookies(keys *cookie.Keys, o *CookieOptions) func(http.Handler) http.Handle
 		if h.shared, err = cookie.NewShared(o.Shared, o.ShareWith, &o.Cookie); err != nil {
 			panic("middleware: CookieOptions: " + err.Error())
 		}
+		h.names = append(h.names, "cookie "+h.shared.Name())
 		h.dev = h.dev || o.Shared.Dev() && !o.AllowDevKeys
 	}
 	return func(next http.Handler) http.Handler {
 		wrapped := h
 		wrapped.next = next
-		for layer := range layers(next) {
-			if other, ok := layer.(*cookies); ok && other.local.Name() == local.Name() {
-				panic("middleware: Cookies wraps itself with the same cookie; wrap once")
-			}
-		}
+		wrapped.checkInner(next)
 		return &wrapped
 	}
 }
 
 type cookies struct {
 	local, shared *cookie.Spec
+	names         []string // of both, as Carrier.Name puts them
 	dev           bool
 	next          http.Handler
 }
@@ -67,7 +65,8 @@ func (h *cookies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.dev {
 		refuseDevKeys(r)
 	}
-	x := &jarExchange{r: r, local: h.local.Jar(r)}
+	h.checkOuter(w)
+	x := &jarExchange{h: h, r: r, local: h.local.Jar(r)}
 	if h.shared != nil {
 		x.shared = h.shared.Jar(r)
 	}
@@ -79,6 +78,7 @@ func (h *cookies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // jarExchange is one request and its jars.
 type jarExchange struct {
 	writer        writer
+	h             *cookies
 	r             *http.Request
 	local, shared *cookie.Jar // shared may be nil
 	fields        fields

@@ -44,12 +44,29 @@ func layers(h http.Handler) iter.Seq[http.Handler] {
 
 func (h *sessions) inner() http.Handler { return h.next }
 
-// checkInner panics where a session middleware further in, as far as it can be seen, is this one again or
+// checkInner panics where a middleware further in, as far as it can be seen, is this one again or
 // would read the same cookie. What can't be seen is found at the first request, by outer and session.With.
 func (h *sessions) checkInner(next http.Handler) {
 	for layer := range layers(next) {
-		if other, ok := layer.(*sessions); ok {
-			h.checkNested(other)
+		switch inner := layer.(type) {
+		case *sessions:
+			h.checkNested(inner)
+		case *cookies:
+			h.checkJars(inner)
+		}
+	}
+}
+
+// checkInner is the same for jars.
+func (h *cookies) checkInner(next http.Handler) {
+	for layer := range layers(next) {
+		switch inner := layer.(type) {
+		case *sessions:
+			inner.checkJars(h)
+		case *cookies:
+			if inner.local.Name() == h.local.Name() {
+				panic("middleware: Cookies wraps itself with the same cookie; wrap once")
+			}
 		}
 	}
 }
@@ -57,18 +74,38 @@ func (h *sessions) checkInner(next http.Handler) {
 // outer is the exchange of a session middleware further out, or nil. It panics where that is this one again or reads the
 // same cookie. It sees through every middleware whose ResponseWriter has Unwrap.
 func (h *sessions) outer(w http.ResponseWriter) (nearest *exchange) {
-	for {
-		if under, ok := w.(*writer); ok {
-			if x, ok := under.sender.(*exchange); ok {
-				x.h.checkNested(h)
-				if nearest == nil {
-					nearest = x
-				}
+	for under := ownWriter(w); under != nil; under = ownWriter(under.ResponseWriter) {
+		switch x := under.sender.(type) {
+		case *exchange:
+			x.h.checkNested(h)
+			if nearest == nil {
+				nearest = x
 			}
+		case *jarExchange:
+			h.checkJars(x.h)
+		}
+	}
+	return nearest
+}
+
+// checkOuter panics where a session middleware further out has a jar's cookie.
+func (h *cookies) checkOuter(w http.ResponseWriter) {
+	for under := ownWriter(w); under != nil; under = ownWriter(under.ResponseWriter) {
+		if x, ok := under.sender.(*exchange); ok {
+			x.h.checkJars(h)
+		}
+	}
+}
+
+// ownWriter is w, or the next one below it that is ours; nil where there is none.
+func ownWriter(w http.ResponseWriter) *writer {
+	for {
+		if own, ok := w.(*writer); ok {
+			return own
 		}
 		wrapping, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
-			return nearest
+			return nil
 		}
 		w = wrapping.Unwrap()
 	}
@@ -80,5 +117,14 @@ func (h *sessions) checkNested(inner *sessions) {
 		panic("middleware: Sessions wraps itself with the same manager; wrap once")
 	case inner.carrier.Name() == h.carrier.Name():
 		panic("middleware: two managers share the " + h.carrier.Name() + "; give one of them another Options.Name")
+	}
+}
+
+// checkJars panics where session and jar would write one cookie: the browser keeps only the later of two.
+func (h *sessions) checkJars(c *cookies) {
+	for _, name := range c.names {
+		if h.carrier.Name() == name {
+			panic("middleware: a session and a jar of Cookies share the " + name + "; give the session another Options.Name")
+		}
 	}
 }

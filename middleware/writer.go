@@ -59,15 +59,8 @@ func (w *writer) send() bool {
 	w.state = refused
 	clear(h)
 	maps.Copy(h, w.entry)
-	for under := w.ResponseWriter; under != nil; {
-		if outer, ok := under.(*writer); ok {
-			outer.sender.withdraw()
-		}
-		wrapped, ok := under.(interface{ Unwrap() http.ResponseWriter })
-		if !ok {
-			break
-		}
-		under = wrapped.Unwrap()
+	for outer := ownWriter(w.ResponseWriter); outer != nil; outer = ownWriter(outer.ResponseWriter) {
+		outer.sender.withdraw()
 	}
 	w.sender.refuse(w.ResponseWriter, w.err)
 	return false
