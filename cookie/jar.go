@@ -118,7 +118,6 @@ func (j *Jar) set(now int64, next entries) error {
 	if len(j.spec.Name())+len(version)+idLen+1+sealedLen(1+j.entries.sizeWith(next)) > cookieheader.MaxBytes {
 		return ErrTooLarge
 	}
-	j.entries = slices.Grow(j.entries, len(next))
 	for _, e := range next {
 		j.entries.put(e)
 	}
