@@ -122,6 +122,9 @@ func (s *shard) remove(seed maphash.Seed, i int) {
 		home := hashOf(seed, &s.slots[j].id).slot(len(s.slots))
 		if (j-home)&mask >= (j-i)&mask {
 			s.slots[i], s.tags[i] = s.slots[j], s.tags[j]
+			if i < s.cursor && j >= s.cursor {
+				s.next = min(s.next, s.slots[i].due()) // the cursor will not meet it any more in this round
+			}
 			i = j
 		}
 	}
