@@ -220,12 +220,11 @@ func append64(b []byte, v int64) []byte {
 
 // forged is the sealed form by other means, for values that Seal would not make.
 type forged struct {
-	master  string
-	date    string
-	plain   []byte
-	inner   func(string) string // changes the inner base64, before the MAC
-	mac     func(mac func(string) []byte, bound, date, inner string) []byte
-	noBlock bool
+	master string
+	date   string
+	plain  []byte
+	inner  func(string) string // changes the inner base64, before the MAC
+	mac    func(mac func(string) []byte, bound, date, inner string) []byte
 }
 
 func (f forged) value(t testing.TB) string {

@@ -33,7 +33,7 @@ type outer struct {
 	When time.Time
 	Any  any
 	Skip chan int `json:"-"`
-	low  chan int
+	_    chan int
 }
 
 type node struct {
