@@ -110,7 +110,10 @@ func (x *jarExchange) refuse(w http.ResponseWriter, err error) { answer(w, x.r, 
 
 func (x *jarExchange) withdraw() { x.withdrawn = true }
 
-// owes: changed jars need the header.
-func (x *jarExchange) owes() bool {
-	return !x.withdrawn && (x.local.Changed() || x.shared != nil && x.shared.Changed())
+// detach: a changed jar is a cookie.
+func (x *jarExchange) detach() error {
+	if !x.withdrawn && (x.local.Changed() || x.shared != nil && x.shared.Changed()) {
+		return errHijack
+	}
+	return nil
 }

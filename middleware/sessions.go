@@ -91,7 +91,7 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 
-	x := &exchange{h: h, r: r, stale: carried.Stale}
+	x := &exchange{h: h, r: r, carried: carried}
 	if outer != nil {
 		outer.inner = x
 	}
@@ -127,7 +127,7 @@ type exchange struct {
 	inner    *exchange // of another manager, further in; nil where there is none
 	fields   fields
 	delivery session.Delivery
-	stale    bool // see Carried
+	carried  Carried
 	returned bool
 }
 
@@ -162,7 +162,7 @@ func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
 	switch {
 	case d.Due && d.Token == nil:
 		x.h.carrier.Clear(h, x.r)
-	case d.Due, x.stale && d.Stored && x.unmoved(d.Token):
+	case d.Due, x.carried.Stale && d.Stored && x.unmoved(d.Token):
 		err = x.h.carrier.Write(h, x.r, d.Token, s.MaxAge())
 	default:
 		return false, nil
@@ -180,7 +180,21 @@ func (x *exchange) unmoved(t *session.Token) bool {
 // withdraw does nothing: the sessions of a manager further out stand by themselves.
 func (x *exchange) withdraw() {}
 
-func (x *exchange) owes() bool { return x.delivery.Due }
+// detach commits. Another token than the one that came means that a cookie is due; that of a session which has ended
+// stays as it is.
+func (x *exchange) detach() error {
+	s := x.visit.Session()
+	if s == nil {
+		return nil
+	}
+	if err := x.h.manager.Commit(x.r.Context(), s); err != nil {
+		return err
+	}
+	if s.Err() == nil && s.Token() != x.carried.Token {
+		return errHijack
+	}
+	return nil
+}
 
 // refuse answers in the handler's place. What an earlier Save has stored is the client's all the same, and so is what a
 // manager further in has.

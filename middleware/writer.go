@@ -17,8 +17,9 @@ type sender interface {
 	refuse(w http.ResponseWriter, err error)
 	// withdraw: an answer of a sender further in goes out in the handler's place.
 	withdraw()
-	// owes says that the header carries a cookie which the client must get.
-	owes() bool
+	// detach stores what needs no cookie, before a Hijack, and tells nobody that the answer leaves. An error: it could
+	// not be stored, or a cookie must go out (errHijack).
+	detach() error
 }
 
 // writer is a ResponseWriter that stops once, before the first byte, to let a sender deliver. If that fails
@@ -107,26 +108,21 @@ func (w *writer) FlushError() error {
 
 var errHijack = errors.New("middleware: a cookie of the session or a jar was not sent yet; send it with WriteHeader before Hijack (101 for a WebSocket), or make the change before")
 
-// Hijack commits. Once the connection is the handler's no cookie can be sent; where one is due it says so.
+// Hijack commits. Once the connection is the handler's no cookie can be sent; where one is due it says so. After any
+// error nothing has left: the handler may go on as if it had not asked.
 func (w *writer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	if w.state == refused {
+	switch w.state {
+	case refused:
 		return nil, nil, w.err
-	}
-	if w.state == waiting {
-		if w.sender.owes() {
-			return nil, nil, errHijack // a jar delivers once: it is kept for the answer that says so
-		}
-		// Into a header map of its own: the answer may still be the handler's error page.
-		if err := w.sender.deliver(http.Header{}); err != nil {
+	case waiting:
+		if err := w.sender.detach(); err != nil {
 			return nil, nil, err
-		}
-		if w.sender.owes() {
-			return nil, nil, errHijack
 		}
 	}
 	conn, buf, err := http.NewResponseController(w.ResponseWriter).Hijack()
-	if err == nil {
+	if err == nil && w.state == waiting {
 		w.state = sent
+		w.sender.deliver(http.Header{}) // it is stored: this only tells session and jars that the answer has left
 	}
 	return conn, buf, err
 }
