@@ -83,8 +83,11 @@ func NewKeys(ctx context.Context, source Source, app string) (*Keys, error) {
 }
 
 // DevKeys returns a ring with one random key, for development: every session and jar ends with the process,
-// and no other process can read them. It warns in the log; middleware refuses it on a listener that is not
-// loopback unless told otherwise. It panics where NewKeys refuses the name.
+// and no other process can read them. It warns in the log. The middleware refuses it, unless told otherwise, at a
+// request that came by an address other than loopback, and where http.Server.Addr is for more than
+// loopback, such as ":8080". It can't see a listener of all addresses on a server without Addr before such a request
+// comes, nor who asks through a proxy on this machine or a Unix socket: keys of your own belong there. It
+// panics where NewKeys refuses the name.
 func DevKeys(app string) *Keys {
 	if err := checkApp(app); err != nil {
 		panic(fmt.Sprintf("cookie: DevKeys: %v", err))

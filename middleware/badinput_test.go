@@ -472,6 +472,55 @@ func TestDevKeysAreForLoopback(t *testing.T) {
 		}
 	}
 
+	// What the server says of itself counts, too: it hears strangers, though this request came from here.
+	for addr, exposed := range map[string]bool{
+		":8080": true, "0.0.0.0:8080": true, "[::]:8080": true, ":http": true, "192.0.2.1:80": true, "[2001:db8::1]:80": true,
+		"127.0.0.1:8080": false, "[::1]:8080": false, "localhost:8080": false, "bell.example:8080": false, "": false, "/run/bell": false,
+	} {
+		for name, h := range handlers {
+			for where, a := range addresses {
+				if !a.loopback {
+					continue
+				}
+				r := httptest.NewRequest("GET", "/", nil)
+				ctx := context.WithValue(r.Context(), http.LocalAddrContextKey, a.addr)
+				r = r.WithContext(context.WithValue(ctx, http.ServerContextKey, &http.Server{Addr: addr}))
+				serve := func() {
+					w := httptest.NewRecorder()
+					if h.h.ServeHTTP(w, r); w.Code != 204 {
+						t.Errorf("%s, server on %q: %d", name, addr, w.Code)
+					}
+				}
+				if h.refused && exposed && where != "a socket" {
+					stops(t, name+", server on "+addr, serve, "DevKeys on "+addr, "localhost", "KeysFromEnv", "AllowDevKeys")
+				} else {
+					serve()
+				}
+			}
+		}
+	}
+	for _, addr := range []string{":0", "127.0.0.1:0"} { // as ListenAndServe does
+		var logged bytes.Buffer
+		l, err := net.Listen("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		server := &http.Server{Addr: addr, Handler: handlers["Sessions"].h, ErrorLog: log.New(&logged, "", 0)}
+		served := make(chan error, 1)
+		go func() { served <- server.Serve(l) }()
+		_, port, _ := net.SplitHostPort(l.Addr().String())
+		client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+		resp, err := client.Get("http://" + net.JoinHostPort("127.0.0.1", port))
+		if err == nil {
+			resp.Body.Close()
+		}
+		if (err != nil) != (addr == ":0") {
+			t.Errorf("by loopback, server on %s: %v", addr, err)
+		}
+		server.Close()
+		<-served
+	}
+
 	// On a listener of its own, where this machine has an address that is not loopback.
 	all, err := net.InterfaceAddrs()
 	if err != nil {

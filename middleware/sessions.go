@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"html/template"
-	"net"
 	"net/http"
 
 	"example.com/hardy/cookie"
@@ -230,13 +229,5 @@ func (x *exchange) leave() {
 		x.h.manager.Abandon(x.r.Context(), s)
 	case x.writer.state == sent:
 		x.h.manager.Commit(x.r.Context(), s)
-	}
-}
-
-// refuseDevKeys stops a program that serves strangers with keys which are gone at its next start.
-func refuseDevKeys(r *http.Request) {
-	addr, _ := r.Context().Value(http.LocalAddrContextKey).(net.Addr)
-	if tcp, ok := addr.(*net.TCPAddr); ok && !tcp.IP.IsLoopback() {
-		panic("middleware: cookie.DevKeys on " + tcp.String() + ", which is not loopback; use cookie.KeysFromEnv or KeysFromFile, or set Options.AllowDevKeys")
 	}
 }
