@@ -11,9 +11,9 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race secrets seeds staticcheck vulnerabilities gcc browser interleavings bench-quick bench-limits mutate
+.PHONY: test fmt tidy vet race secrets full seeds staticcheck vulnerabilities gcc browser interleavings bench-quick bench-limits bench-sqlite mutate
 
-test: fmt tidy vet race secrets interleavings seeds staticcheck vulnerabilities
+test: fmt tidy vet race full secrets interleavings seeds staticcheck vulnerabilities
 
 fmt:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not gofmt-ed:"; echo "$$files"; exit 1; }
@@ -30,6 +30,10 @@ race: gcc browser
 # 100,000 orders of parallel requests; under the race detector, which slows them down, the same test takes fewer.
 interleavings:
 	go test $(FLAGS) -v -run '^TestInterleavings$$' ./middleware
+
+# Packages with tests that take smaller numbers, or say nothing, under the race detector: here with the whole ones.
+full:
+	go test $(FLAGS) ./ratelimit ./session ./store ./store/sqlitestore
 
 # All that the tests print, searched for tokens, keys and cookies. That they pass is seen above.
 secrets:
@@ -60,6 +64,10 @@ bench-quick:
 # The limiters beside their peers, and who falls for forged headers; about two minutes.
 bench-limits:
 	$(MAKE) --no-print-directory -C bench limits
+
+# The store on SQLite beside scs's, in about two minutes.
+bench-sqlite:
+	$(MAKE) --no-print-directory -C bench sqlite
 
 # Takes the checks out one by one and shows the test that fails without each.
 mutate:

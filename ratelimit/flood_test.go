@@ -22,7 +22,7 @@ func address(n uint64) netip.Prefix {
 // newcomers together get no more than the overflow's bound.
 func TestFloodOfTenMillionKeys(t *testing.T) {
 	flood, keep := uint64(10_000_000), 200_000
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		flood, keep = 300_000, 20_000
 	}
 	const (
@@ -172,16 +172,22 @@ func TestCrowdedTableWidensIPv6(t *testing.T) {
 		if refused > 100 {
 			t.Errorf("%d of 200 other newcomers are refused", refused)
 		}
-		if v4 := (Key{Addr: netip.MustParsePrefix("198.51.100.7/32")}); !l.Allow(v4) {
-			t.Error("an IPv4 newcomer is refused")
+		refused = 0 // where each lands is chance: one may share a bucket with the attacker
+		for n := range byte(50) {
+			if !l.Allow(Key{Addr: Addr(netip.AddrFrom4([4]byte{198, 51, 100, n}))}) {
+				refused++
+			}
+		}
+		if refused > 25 {
+			t.Errorf("%d of 50 IPv4 newcomers are refused", refused)
 		}
 	})
 }
 
 // Memory of a million keys, measured, and what a call takes while a million stale keys go.
 func TestMillionKeysMemoryAndStalls(t *testing.T) {
-	if testing.Short() {
-		t.Skip("fills a table of a million keys")
+	if testing.Short() || raceDetector {
+		t.Skip("fills a table of a million keys, which takes other time and memory under the race detector")
 	}
 	const n = 1_000_000
 	keys := make([]Key, 2*n)

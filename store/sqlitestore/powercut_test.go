@@ -20,7 +20,7 @@ import (
 // acknowledgement, through checkpoints too. It takes for granted that the file's name is on the disk.
 func TestPowerCut(t *testing.T) {
 	cuts := 60
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		cuts = 15
 	}
 	tape := record(t, "FULL")

@@ -78,7 +78,7 @@ func tokenOf(m *session.Manager, secret string) (*session.Token, error) {
 func TestEightProcessesCountExactly(t *testing.T) {
 	const processes = 8
 	each := 1000
-	if testing.Short() {
+	if testing.Short() || raceDetector {
 		each = 50
 	}
 	path := filepath.Join(t.TempDir(), "s.db")
