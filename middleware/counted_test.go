@@ -3,6 +3,7 @@ package middleware_test
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/cookiejar"
@@ -90,6 +91,7 @@ func TestFiveThousandUpdatesCounted(t *testing.T) {
 					t.Error(err)
 					return
 				}
+				io.Copy(io.Discard, resp.Body) // else the connection would be made anew for each
 				resp.Body.Close()
 				if resp.StatusCode != 200 || len(resp.Header["Set-Cookie"]) > 0 {
 					t.Errorf("%d with %q", resp.StatusCode, resp.Header["Set-Cookie"])
