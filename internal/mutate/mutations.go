@@ -168,6 +168,9 @@ var mutations = []mutation{
 	// The middleware.
 	one("a store that is down is no new visitor", "middleware/sessions.go", "h.answer(w, r, unavailable)\n\t\t\treturn\n\t\t}\n\t\th.carrier.Drop(r)", "s, e = h.manager.New(), &session.ExpiredError{}\n\t\t}\n\t\th.carrier.Drop(r)", overHTT...),
 	one("401 before the handler", "middleware/sessions.go", "h.ended == Fresh || h.ended == Restart && h.carrier.Pages() && opensPage(r):", "true:", overHTT...),
+	one("API clients start over by no page", "middleware/sessions.go", "h.ended == Restart && h.carrier.Pages() && opensPage(r):", "h.ended == Restart && opensPage(r):", writer),
+	one("API clients send a token", "middleware/sessions.go", "if (carried.State == Missing || carried.State == Invalid) && !aware", "if carried.State == Invalid && !aware", writer),
+	one("session and jar of one cookie", "middleware/wiring.go", "if h.carrier.Name() == name {", "if name == \"\" {", writer),
 	one("Aware routes see the end", "middleware/sessions.go", "case aware:\n", "case aware && h.ended == Fresh:\n", overHTT...),
 	one("loads that act on nothing keep the cookie", "middleware/sessions.go", "case actsOnNothing(r):", "case false:", overHTT...),
 	one("prefetches and Passive routes don't renew", "middleware/sessions.go", "err == nil && !prefetch(r) && !h.passive.match(r)", "err == nil", overHTT...),
