@@ -35,7 +35,7 @@ interleavings:
 full:
 	go test $(FLAGS) ./ratelimit ./session ./store ./store/sqlitestore
 
-# All that the tests print, searched for tokens, keys and cookies. That they pass is seen above.
+# All that the tests print, searched for tokens, keys, values and cookies. That they pass is seen above.
 secrets:
 	@go test -v -short ./cookie/... ./session/... ./middleware/... ./sessiontest/... ./store/... ./examples/... 2>&1 | go run ./internal/secrets/scan
 
