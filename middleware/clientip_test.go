@@ -136,8 +136,8 @@ func TestSpoofedHeadersLimitTheTrueClient(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			h := middleware.Chain(served,
-				middleware.ClientIPFrom(&middleware.ClientIPOptions{Field: c.field, Logger: slog.New(slog.DiscardHandler)}, proxies...),
-				middleware.RateLimit(three(), middleware.ByIP, &middleware.RateLimitOptions{Logger: slog.New(slog.DiscardHandler)}))
+				middleware.ClientIPFrom(&middleware.ClientIPOptions{Field: c.field, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, proxies...),
+				middleware.RateLimit(three(), middleware.ByIP, &middleware.RateLimitOptions{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}))
 			for i := range 10 {
 				want := http.StatusOK
 				if i >= 3 {
@@ -237,8 +237,8 @@ func TestRateLimitTellsOfAProxyOnce(t *testing.T) {
 func TestUnixSocket(t *testing.T) {
 	for _, trust := range []bool{false, true} {
 		h := middleware.Chain(served,
-			middleware.ClientIPFrom(&middleware.ClientIPOptions{TrustSocket: trust, Logger: slog.New(slog.DiscardHandler)}),
-			middleware.RateLimit(three(), middleware.ByIP, &middleware.RateLimitOptions{Logger: slog.New(slog.DiscardHandler)}))
+			middleware.ClientIPFrom(&middleware.ClientIPOptions{TrustSocket: trust, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}),
+			middleware.RateLimit(three(), middleware.ByIP, &middleware.RateLimitOptions{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}))
 		for _, c := range []struct {
 			r    *http.Request
 			want int
@@ -303,7 +303,7 @@ func FuzzClientIP(f *testing.F) {
 			var addr netip.Addr
 			r := from(peer)
 			r.Header[field] = lines
-			h := middleware.ClientIPFrom(&middleware.ClientIPOptions{Field: field, Logger: slog.New(slog.DiscardHandler)}, proxies...)
+			h := middleware.ClientIPFrom(&middleware.ClientIPOptions{Field: field, Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}, proxies...)
 			h(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { addr = middleware.ClientAddr(r) })).ServeHTTP(nil, r)
 			if addr.Zone() != "" || addr.Is4In6() || !addr.IsValid() {
 				t.Fatalf("%q from %s: %v", lines, peer, addr)

@@ -67,7 +67,7 @@ func newClicks(t *testing.T, processes int) *clicks {
 			continue
 		}
 		c.faults[i] = sessiontest.NewFaults(db)
-		c.manager[i] = session.NewManager(c.faults[i], &session.Options{Logger: slog.New(slog.DiscardHandler)})
+		c.manager[i] = session.NewManager(c.faults[i], &session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		c.wrap = middleware.Sessions(c.manager[i], keys, nil) // POST /login is not even Aware
 		mux := http.NewServeMux()
 		mux.HandleFunc("POST /login", func(w http.ResponseWriter, r *http.Request) {

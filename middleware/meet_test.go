@@ -67,7 +67,7 @@ func newStand(t *testing.T, mo *session.Options, o *middleware.Options) *stand {
 	if mo == nil {
 		mo = &session.Options{}
 	}
-	mo.Logger = slog.New(slog.DiscardHandler)
+	mo.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	st := &stand{t: t, faults: sessiontest.NewFaults(store.NewMemory(nil)), ring: &ringSource{cookie.NewMaster()}}
 	st.manager = session.NewManager(st.faults, mo)
 	var err error
@@ -504,7 +504,7 @@ func TestEndedSessionOnAwareRoutes(t *testing.T) {
 	} {
 		for _, mode := range []middleware.Ended{middleware.Restart, middleware.Strict, middleware.Fresh} {
 			synctest.Test(t, func(t *testing.T) {
-				manager := session.NewManager(store.NewMemory(nil), &session.Options{Logger: slog.New(slog.DiscardHandler)})
+				manager := session.NewManager(store.NewMemory(nil), &session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 				sessions := middleware.Sessions(manager, cookie.DevKeys("bell"), &middleware.Options{Ended: mode, Aware: []string{"/aware"}})
 				mux := http.NewServeMux()
 				mux.HandleFunc("/aware", func(w http.ResponseWriter, r *http.Request) { row.do(t, session.From(r.Context())) })

@@ -164,7 +164,7 @@ func newOutcomes(t *testing.T) *outcomes {
 		}
 	}}
 	w.manager = session.NewManager(w.faults, &session.Options{
-		Logger: slog.New(slog.DiscardHandler),
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)),
 		Trace: &session.Trace{
 			Store: func(op string, _ time.Duration, err error) {
 				if err != nil {
@@ -216,7 +216,7 @@ func (w *outcomes) send(method, path, cookie string) reply {
 func TestOutcomesOfManagerLoad(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		faults := sessiontest.NewFaults(store.NewMemory(nil))
-		manager := session.NewManager(faults, &session.Options{Logger: slog.New(slog.DiscardHandler)})
+		manager := session.NewManager(faults, &session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 		ctx := context.Background()
 		begin := func() *session.Session {
 			s := manager.New()

@@ -27,8 +27,6 @@ import (
 	"example.com/hardy/store"
 )
 
-var quiet = slog.New(slog.DiscardHandler)
-
 func per(name string, n int, span time.Duration) ratelimit.Policy {
 	return ratelimit.Policy{Name: name, Limit: ratelimit.Per(n, span), Burst: n}
 }
@@ -237,7 +235,7 @@ type hall struct {
 func newHall(t *testing.T, app http.Handler, outside, inside []func(http.Handler) http.Handler) *hall {
 	t.Helper()
 	x := &hall{db: sessiontest.NewFaults(store.NewMemory(nil))}
-	x.manager = session.NewManager(x.db, &session.Options{Logger: quiet})
+	x.manager = session.NewManager(x.db, &session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	keys := cookie.DevKeys("hall")
 	x.sessions = middleware.Sessions(x.manager, keys, &middleware.Options{Skip: []string{"GET /static/"}})
 	x.server = sessiontest.NewServer(t, middleware.Chain(app, slices.Concat(outside, []func(http.Handler) http.Handler{middleware.Cookies(keys, nil), x.sessions}, inside)...))
@@ -666,7 +664,7 @@ func cheap(t testing.TB) map[string]struct {
 		return ratelimit.MustNew(nil, per(name, 1e9, time.Second), per(name+"2", 1e9, 24*time.Hour))
 	}
 	nothing := http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
-	manager := session.NewManager(store.NewMemory(nil), &session.Options{Logger: quiet})
+	manager := session.NewManager(store.NewMemory(nil), &session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	signedIn := sessiontest.Request(t, from("192.0.2.1:4711"), manager, func(s *session.Session) { s.Login("ann") })
 	matched := from("192.0.2.1:4711")
 	matched.Pattern = "GET /{id}"

@@ -94,7 +94,7 @@ func newSite(t *testing.T, beside *site, mo *session.Options, o *middleware.Opti
 		mo = &session.Options{}
 	}
 	if mo.Logger == nil {
-		mo.Logger = slog.New(slog.DiscardHandler)
+		mo.Logger = slog.New(slog.NewTextHandler(t.Output(), nil))
 	}
 	st := &site{stand: &stand{t: t}}
 	if beside != nil {

@@ -135,7 +135,7 @@ func visit(t *testing.T, o *Options) *visited {
 		t.Fatal(err)
 	}
 	v := &visited{keys: keys, store: &toggled{Store: store.NewMemory(nil)}}
-	v.manager = session.NewManager(v.store, &session.Options{Logger: slog.New(slog.DiscardHandler)})
+	v.manager = session.NewManager(v.store, &session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))})
 	h := Sessions(v.manager, v.keys, o)(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if err := session.From(r.Context()).Login("ann"); err != nil {
 			t.Error(err)

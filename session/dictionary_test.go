@@ -59,6 +59,12 @@ func whole(t *testing.T, resp *http.Response, err error) *http.Response {
 	return resp
 }
 
+// aloud has the logs in the test's output, which is searched for secrets.
+func aloud(t testing.TB) *session.Options {
+	return &session.Options{Logger: slog.New(slog.NewTextHandler(t.Output(), nil))}
+}
+
+// quiet is for tests with very many sessions.
 func quiet() *session.Options {
 	return &session.Options{Logger: slog.New(slog.DiscardHandler)}
 }
@@ -96,7 +102,7 @@ func TestAnvilDictionary(t *testing.T) {
 		"na\x00me ⚒ \"": "a name of any characters",
 	}
 	synctest.Test(t, func(t *testing.T) {
-		p := newPages(t, session.NewManager(store.NewMemory(nil), quiet()))
+		p := newPages(t, session.NewManager(store.NewMemory(nil), aloud(t)))
 		p.call(func(s *session.Session) {
 			for name, v := range values {
 				key := session.NewKey[any](name)
@@ -163,7 +169,7 @@ func unzoned(v any) any {
 // What is handed out is a copy: a change of it is no change of the session.
 func TestDictionaryHandsOutCopies(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPages(t, session.NewManager(store.NewMemory(nil), quiet()))
+		p := newPages(t, session.NewManager(store.NewMemory(nil), aloud(t)))
 		key := session.NewKey[any]("prefs")
 		prefs := map[string]any{"lang": "en", "tags": []any{"a"}}
 		p.call(func(s *session.Session) {
@@ -182,7 +188,7 @@ func TestDictionaryHandsOutCopies(t *testing.T) {
 // was something.
 func TestPanelDictionary(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := newPages(t, session.NewManager(store.NewMemory(nil), quiet()))
+		p := newPages(t, session.NewManager(store.NewMemory(nil), aloud(t)))
 		theme, prefs := session.NewKey[any]("theme"), session.NewKey[any]("preferences")
 		p.call(func(s *session.Session) {
 			must(t, s.Login("user123"))
@@ -242,7 +248,7 @@ func TestDictionaryRefuses(t *testing.T) {
 	}
 
 	synctest.Test(t, func(t *testing.T) {
-		p := newPages(t, session.NewManager(store.NewMemory(nil), quiet()))
+		p := newPages(t, session.NewManager(store.NewMemory(nil), aloud(t)))
 		key := session.NewKey[any]("value")
 		p.call(func(s *session.Session) { must(t, key.Set(s, "old")) })
 
@@ -316,7 +322,7 @@ func panics(f func()) (why string) {
 
 // Names made at run time: what is no name is refused at the call, and never panics.
 func TestDictionaryNames(t *testing.T) {
-	m := session.NewManager(store.NewMemory(nil), quiet())
+	m := session.NewManager(store.NewMemory(nil), aloud(t))
 	s := m.New()
 	for _, name := range []string{"", strings.Repeat("n", 256), "\x00remember", "\x00"} {
 		key := session.NewKey[any](name)

@@ -51,7 +51,7 @@ func TestAgentGuideCleanupWithoutRequests(t *testing.T) {
 		p := newPages(t, m)
 		p.call(func(s *session.Session) { must(t, rings.Set(s, 3)) }) // one of them over HTTP
 		text := session.NewKey[[]byte]("text")
-		value := make([]byte, valueBytes)
+		value := append([]byte("canary-of-the-value"), make([]byte, valueBytes-19)...)
 		before := heap()
 		for n := range sessions - 1 {
 			s := m.New()

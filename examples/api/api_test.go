@@ -197,7 +197,7 @@ func TestRetryAfterIsExact(t *testing.T) {
 
 // handlerOf is the application without sockets, for tests in which the clock is the test's own.
 func handlerOf(t *testing.T) func(method, path, key, body string) *httptest.ResponseRecorder {
-	a, err := newAPI(nil, slog.New(slog.DiscardHandler))
+	a, err := newAPI(nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,7 +233,7 @@ func TestTokensAreSettled(t *testing.T) {
 
 // Calls side by side cannot spend the same tokens: what one has reserved is not there for the other.
 func TestReservationsAreExclusive(t *testing.T) {
-	a, err := newAPI(nil, slog.New(slog.DiscardHandler))
+	a, err := newAPI(nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -27,7 +27,7 @@ func TestTheFileShowsNoValueAndNoToken(t *testing.T) {
 	var secrets []string
 	for i := range sessions {
 		visit := m.New()
-		must(t, note.Set(visit, fmt.Sprintf("whisper-%d", i)))
+		must(t, note.Set(visit, fmt.Sprintf("canary-of-the-value: whisper-%d", i)))
 		if i%2 == 0 {
 			must(t, visit.Login(fmt.Sprintf("user-%d", i)))
 		}
