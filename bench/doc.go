@@ -3,6 +3,7 @@
 //	make quick      all rows, under three minutes: a table of figures, and one of ratios beside the bars
 //	make results    the same, kept in RESULTS.md
 //	make limits     the rows of the limiters and the spoof table, about two minutes
+//	make sqlite     the stores on SQLite, under two minutes
 //	go run . -only 'read one' -who Hardy -cpuprofile cpu.out
 //
 // A row is one task and the contestants that do it. All contestants of a row are set up together; then
@@ -22,6 +23,11 @@
 // answer with its fields. Bytes a key are those of that million. The spoof table sends the forged requests of
 // one attacker, ten of which are allowed, and then one of somebody else.
 //
-// To add a row, write a func that returns it and name it in rows (main.go) or limitRows. A contestant that can't run
+// The row of the stores on SQLite counts: a request reads its session, changes it and stores it, in a file in
+// WAL mode. scs comes at synchronous=NORMAL, which a power cut makes forget, and at FULL, as Hardy always is;
+// each with the driver of Hardy (modernc) and with the one in C (mattn), so that no bar rests on a driver.
+// Afterwards each session's count is read back and must be exact.
+//
+// To add a row, write a func that returns it and name it in rows (main.go), limitRows or sqliteRows. A contestant that can't run
 // here, for lack of a server say, returns an error that matches errSkip: the row says NOT RUN.
 package main

@@ -26,9 +26,13 @@ type hardy struct {
 // newHardy is Hardy with the defaults of its README, on its store in memory: 30 minutes idle, 24 hours
 // in all, values encrypted in the store, and 10,000 opened cookies kept.
 func newHardy() *hardy {
-	keys := newKeys()
 	memory := store.NewMemory(nil)
-	m := session.NewManager(memory, nil)
+	return hardyOn(memory, memory)
+}
+
+func hardyOn(records session.Store, scanner session.Scanner) *hardy {
+	keys := newKeys()
+	m := session.NewManager(records, nil)
 	sessions := middleware.Sessions(m, keys, nil)
 	wrap := func(h http.HandlerFunc) http.Handler { return sessions(h) }
 	rings := session.NewKey[int]("n_rings")
@@ -61,7 +65,7 @@ func newHardy() *hardy {
 			w.Write(strconv.AppendInt(nil, int64(rings.Get(session.From(r.Context()))), 10))
 		}),
 		sessions: func() int {
-			n, err := memory.Count(context.Background())
+			n, err := scanner.Count(context.Background())
 			must(err)
 			return n
 		},

@@ -28,6 +28,8 @@ func main() {
 	results := flag.String("results", "", "`file` to keep the report in")
 	strict := flag.Bool("strict", false, "fail where a bar is not met")
 	flag.BoolVar(&c.limits, "limits", false, "the rows of the limiters and the spoof table, in place of sessions")
+	flag.BoolVar(&c.sqlite, "sqlite", false, "the rows of the stores on SQLite, in place of sessions: 64 goroutines, and spans of 1.5 s at least")
+	flag.StringVar(&c.dir, "dir", "", "`folder` for the files of -sqlite; the default is the one for temporary files")
 	flag.StringVar(&c.profile, "cpuprofile", "", "`file` for a CPU profile of the rounds of the last row that runs")
 	memprofile := flag.String("memprofile", "", "`file` for a profile of all allocations, setting up included (GODEBUG=memprofilerate=1 for each of them)")
 	flag.Parse()
@@ -35,6 +37,10 @@ func main() {
 	list := rows()
 	if c.limits {
 		list = limitRows()
+	}
+	if c.sqlite {
+		list = sqliteRows()
+		c.workers, c.span = sqliteWorkers, max(c.span, 1500*time.Millisecond)
 	}
 	r, err := run(c, list, regexp.MustCompile(*only), regexp.MustCompile(*who))
 	if err == nil {
@@ -65,6 +71,7 @@ func writeAllocations(path string) error {
 
 func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 	start := time.Now()
+	defer c.end()
 	r := &report{config: c, load: loadAverage()}
 	ballast := make([]byte, c.ballast<<20)
 	defer runtime.KeepAlive(ballast)
@@ -92,6 +99,12 @@ func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 		if only.MatchString(spoofName) {
 			r.sheets = append(r.sheets, spoofSheet())
 		}
+	} else if c.sqlite {
+		disk, err := diskSheet(c)
+		if err != nil {
+			return nil, err
+		}
+		r.sheets = []sheet{disk}
 	} else if only.MatchString(millionName) && c.million > 0 {
 		fmt.Fprintf(os.Stderr, "%s …\n", millionName)
 		crowds, verdicts, err := measureMillion(c)

@@ -73,6 +73,18 @@ type config struct {
 	limits   bool // the rows of the limiters, in place of those of sessions
 	once     sync.Once
 	networks []string // see networks
+
+	sqlite bool   // the rows of the stores on SQLite, in place of those of sessions
+	dir    string // for their files
+	ends   []func()
+}
+
+// end lets go of what the jobs held.
+func (c *config) end() {
+	for _, f := range slices.Backward(c.ends) {
+		f()
+	}
+	c.ends = nil
 }
 
 type result struct {

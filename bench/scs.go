@@ -15,9 +15,12 @@ const scsName = "scs"
 // newSCS is scs as its README sets it up, on its memstore, and with an idle timeout where one is given.
 // Its cleanup, which would run each minute, is left out: it could only disturb.
 func newSCS(idle time.Duration) *site {
-	store := memstore.NewWithCleanupInterval(0)
+	return scsOn(memstore.NewWithCleanupInterval(0), idle)
+}
+
+func scsOn(store scs.IterableStore, idle time.Duration) *site {
 	m := scs.New()
-	m.Store = store
+	m.Store = store.(scs.Store)
 	m.IdleTimeout = idle
 	m.Cookie.Secure = true
 	wrap := func(h http.HandlerFunc) http.Handler { return m.LoadAndSave(h) }
@@ -48,7 +51,8 @@ func newSCS(idle time.Duration) *site {
 			w.Write(strconv.AppendInt(nil, int64(m.GetInt(r.Context(), "n_rings")), 10))
 		}),
 		sessions: func() int {
-			all, _ := store.All()
+			all, err := store.All()
+			must(err)
 			return len(all)
 		},
 	}
