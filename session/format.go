@@ -91,6 +91,7 @@ type sealedVault struct {
 	secret string
 	once   sync.Once
 	aead   cipher.AEAD
+	again  atomic.Bool // a record was opened before
 	last   atomic.Pointer[sealedMemo]
 }
 
@@ -166,7 +167,9 @@ func (v *sealedVault) Open(r Record) (Values, error) {
 	if err != nil {
 		return Values{}, errData
 	}
-	v.remember(r, Values{f})
+	if v.again.Swap(true) { // a visitor who comes once is not worth remembering
+		v.remember(r, Values{f})
+	}
 	return Values{f}, nil
 }
 

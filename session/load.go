@@ -58,7 +58,8 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 		}
 		next = &last
 	}
-	*s.rec, s.err, s.opened, s.hidden, s.base, s.fetched, s.next = rec, nil, false, false, nil, now, next
+	*s.rec, s.err, s.opened, s.hidden, s.base, s.next = rec, nil, false, false, nil, next
+	s.due = now.Sub(rec.Seen) >= rec.slack()
 	if reason != "" {
 		s.met(reason, since)
 		s.hidden = rec.Data == nil // after a Login the old token shows nothing
@@ -76,13 +77,13 @@ func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	if s.token == nil || s.err != nil || s.leave != stay {
 		return nil
 	}
-	if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {
+	if !s.due {
 		return nil
 	}
 	now := wall()
 	next := *s.rec
 	next.renew(now)
-	own, err := s.token.renewals.once(now, s.rec.slack(), func() error {
+	own, err := s.token.renewing().once(now, s.rec.slack(), func() error {
 		p := m.insist(ctx, now)
 		defer p.done()
 		return m.ask("touch", func() error {

@@ -25,13 +25,13 @@ type Session struct {
 	used bool // something of it was read or changed: the answer depends on who asks
 	sent bool // the answer has left: no token can be handed out any more
 
-	token   *Token    // opens rec; nil while the session is blank
-	rec     *Record   // the session's own copy; noRecord while there is no token
-	fetched time.Time // when rec was read
-	next    *Record   // what took the place of rec within the Grace; else nil
-	err     error     // *ExpiredError or ErrRotated: what the request met; until Reset or Login
-	fail    error     // a write that was refused for err: it fails the commit
+	token *Token  // opens rec; nil while the session is blank
+	rec   *Record // the session's own copy; noRecord while there is no token
+	next  *Record // what took the place of rec within the Grace; else nil
+	err   error   // *ExpiredError or ErrRotated: what the request met; until Reset or Login
+	fail  error   // a write that was refused for err: it fails the commit
 
+	due    bool // a Touch was, when rec was read
 	opened bool // base holds the values of rec
 	hidden bool // rec shows nothing: the user changed since
 	base   frame.Frame

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"sync/atomic"
 )
 
 // ErrToken: the text is no token of the manager's Format.
@@ -18,7 +19,7 @@ type Token struct {
 	id     string
 	vault  Vault
 
-	renewals renewals
+	renewals atomic.Pointer[renewals] // nil until a Touch is due
 }
 
 // Token derives what a secret opens. It asks no store: a token that was never issued is found out by Load.
@@ -35,6 +36,13 @@ func (m *Manager) Token(secret string) (*Token, error) {
 // back to the session: of the default format, 32 random bytes. Never log or store it; with it, and the
 // store, the session and its values are open.
 func (t *Token) Secret() string { return t.secret }
+
+func (t *Token) renewing() *renewals {
+	if t.renewals.Load() == nil {
+		t.renewals.CompareAndSwap(nil, new(renewals))
+	}
+	return t.renewals.Load()
+}
 
 const redacted = "[session token]"
 

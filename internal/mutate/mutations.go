@@ -118,7 +118,7 @@ var mutations = []mutation{
 	one("grace shows nothing after a login: Data", "session/rotate.go", "KeepData: !s.login,", "KeepData: true,", replay...),
 	one("grace shows nothing after a login: user", "session/load.go", "s.hidden = rec.Data == nil", "s.hidden = false", replay...),
 	one("deadline bounds the renewal", "session/load.go", "r.Idle > 0 && idle.Before(r.Deadline)", "r.Idle > 0", replay...),
-	one("throttle of Touch", "session/load.go", "if s.fetched.Sub(s.rec.Seen) < s.rec.slack() {\n\t\treturn nil\n\t}", "", rows, sessions),
+	one("throttle of Touch", "session/load.go", "if !s.due {\n\t\treturn nil\n\t}", "", rows, sessions),
 	one("throttle of Touch: requests at once", "session/renewals.go", "if f := r.flight; f != nil {", "if f := r.flight; false {", sessions),
 	one("a Touch that fails is everyone's", "session/renewals.go", "return false, f.err\n", "return false, nil\n", sessions),
 	one("Reload beside a pending Login", "session/load.go", "if s.token == nil || s.leave != stay || s.err != nil && s.err != ErrRotated {", "if s.token == nil || s.err != nil && s.err != ErrRotated {", sessions),
