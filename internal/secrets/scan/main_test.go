@@ -57,7 +57,7 @@ func TestScanLeavesTheRest(t *testing.T) {
 	for _, line := range []string{
 		"=== RUN   TestEndedSessionIsMet/aware_GET_htmx_strict_unknown_12",
 		"2000/01/01 00:02:00 INFO session: signed out session=yEL8oEPSUKjUDU1jM7tD5w user=bob",
-		"    /work/main/middleware/security_test.go:123: it works as it should, and nothing is there",
+		"    /src/hardy/middleware/security_test.go:123: it works as it should, and nothing is there",
 		"--- PASS: TestMovingEndsWhereTheNewStoreIsFullOfLiveRecords (0.00s)",
 	} {
 		if found, _, _ := scan(strings.NewReader(line)); len(found) != 0 {
