@@ -16,15 +16,19 @@ type sealing struct {
 	keys    *cookie.Keys
 	sealer  *cookie.Sealer
 	opened  *opened
+	label   string // what Name returns: it is compared at each request that Cookies stands around
 }
 
-func newSealing(m *session.Manager, keys *cookie.Keys, o *Options, name string) sealing {
+func newSealing(m *session.Manager, keys *cookie.Keys, o *Options, kind, name string) sealing {
 	most := o.MaxOpened
 	if most == 0 {
 		most = 10_000
 	}
-	return sealing{m, keys, keys.Sealer("session", name), newOpened(most, m.Idle())}
+	return sealing{m, keys, keys.Sealer("session", name), newOpened(most, m.Idle()), kind + " " + name}
 }
+
+// Name serves both carriers.
+func (c *sealing) Name() string { return c.label }
 
 // open turns the text that a request carries into its token.
 func (c *sealing) open(text string) Carried {
@@ -96,7 +100,7 @@ func sealedCookie(m *session.Manager, keys *cookie.Keys, o *Options) Carrier {
 		}
 		return t
 	}
-	c := &cookieCarrier{sealing: newSealing(m, keys, o, name), name: name, secure: template(true)}
+	c := &cookieCarrier{sealing: newSealing(m, keys, o, "cookie", name), name: name, secure: template(true)}
 	if o.InsecureHTTP {
 		c.lax = template(false)
 		if c.tls = o.TLS; c.tls == nil {
@@ -149,7 +153,6 @@ func (c *cookieCarrier) Drop(r *http.Request) {
 	}
 }
 
-func (c *cookieCarrier) Name() string { return "cookie " + c.name }
 func (c *cookieCarrier) Vary() string { return "Cookie" }
 func (c *cookieCarrier) Pages() bool  { return true }
 
@@ -165,7 +168,7 @@ func Header(name string) NewCarrier {
 		panic("middleware: Header wants the name of a header of its own, such as X-Session")
 	}
 	return func(m *session.Manager, keys *cookie.Keys, o *Options) Carrier {
-		return &headerCarrier{newSealing(m, keys, o, name), name}
+		return &headerCarrier{newSealing(m, keys, o, "header", name), name}
 	}
 }
 
@@ -195,6 +198,5 @@ func (c *headerCarrier) Write(h http.Header, _ *http.Request, t *session.Token, 
 
 func (c *headerCarrier) Clear(h http.Header, _ *http.Request) { h.Set(c.name, "") }
 func (c *headerCarrier) Drop(r *http.Request)                 { c.opened.drop(r.Header.Get(c.name)) }
-func (c *headerCarrier) Name() string                         { return "header " + c.name }
 func (c *headerCarrier) Vary() string                         { return c.name }
 func (c *headerCarrier) Pages() bool                          { return false }

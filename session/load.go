@@ -69,8 +69,8 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 
 // Touch renews the session: it lives for the idle timeout from now. It asks the store only where 1/30 of
 // that has passed since the last time, so that most requests write nothing. It does nothing for a session
-// that is blank or has ended. Call it soon after Load, by whose time it judges. Errors: an *ExpiredError where it turns out to have ended meanwhile,
-// ErrUnavailable.
+// that is blank or has ended. Call it soon after Load, by whose time it judges. Errors: an *ExpiredError where
+// it turns out to have ended meanwhile, ErrUnavailable.
 func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
