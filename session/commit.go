@@ -114,7 +114,12 @@ func (s *Session) pending() bool {
 	if s.leave != stay || s.begins() {
 		return true
 	}
-	return s.token != nil && (len(s.inherited) > 0 || len(s.changes) > 0 || s.cleared || len(s.meta) > 0)
+	return s.token != nil && s.wrote()
+}
+
+// wrote says whether values or metadata were set or removed.
+func (s *Session) wrote() bool {
+	return len(s.inherited) > 0 || len(s.changes) > 0 || s.cleared || len(s.meta) > 0
 }
 
 // commit stores what is pending, at now.

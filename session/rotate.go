@@ -68,7 +68,7 @@ func (s *Session) rotate(ctx context.Context) error {
 		s.login, s.signsIn, s.changes, s.meta = true, user, changes, meta
 		return s.create(ctx)
 	}
-	wrote := len(s.changes) > 0 || len(s.inherited) > 0 || s.cleared || len(s.meta) > 0
+	wrote := s.wrote()
 	err = s.met(reason, since)
 	s.drop()
 	if reason == ReasonRotated && !wrote {
