@@ -137,6 +137,21 @@ func TestFullTableIsNeitherLeakNorBypass(t *testing.T) {
 	})
 }
 
+// A key's place depends on its hash, and a limiter's hash on a secret of its own: whichever that is, a
+// table with room has room for every key.
+func TestHalfEmptyTableHasRoom(t *testing.T) {
+	const keys = 5000
+	for range 100 {
+		l := MustNew(&Options{MaxKeys: keys}, Policy{Name: "p", Limit: Every(time.Hour), Burst: 4})
+		for n := range keys / 2 {
+			key := Key{User: fmt.Sprint("user", n)}
+			if l.Allow(key); standing(l, key).Overflow {
+				t.Fatalf("key %d of %d found no room", n, keys)
+			}
+		}
+	}
+}
+
 // One attacker's /48 has 65,536 networks of /64. In a crowded table they count by /56, then by /48, and
 // so cannot take the whole overflow from the other newcomers.
 func TestCrowdedTableWidensIPv6(t *testing.T) {

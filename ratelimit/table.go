@@ -171,7 +171,29 @@ func (s *shard) vacancy(fp uint64, stride int, now gcra.Ticks) (at int, fresh bo
 	if at = s.scan(a, stride, now); at < 0 {
 		at = s.scan(b, stride, now)
 	}
+	if at < 0 {
+		at = s.displace(b, stride, now)
+	}
 	return at, at >= 0 && s.words[at] == 0
+}
+
+// displace frees a place in a full bin by moving an entry to the other bin of that entry, or gives -1.
+// Without it one key in 50,000 would find its two bins full in a table that is half empty.
+func (s *shard) displace(bin, stride int, now gcra.Ticks) int {
+	for i := bin; i < bin+binSize*stride && s.swept+binSize <= maxSwept; i += stride {
+		a, b := s.binsOf(uint64(s.words[i]), stride)
+		to := s.scan(a+b-bin, stride, now)
+		if to < 0 {
+			continue
+		}
+		if s.words[to] != 0 {
+			s.used-- // a stale entry goes
+		}
+		copy(s.words[to:to+stride], s.words[i:i+stride])
+		s.words[i] = 0
+		return i
+	}
+	return -1
 }
 
 // scan is a place in the bin that can be had, a stale entry's rather than a free one, or -1.
