@@ -48,7 +48,8 @@ func (j *Jar) Commit(h http.Header) error {
 		h["Set-Cookie"] = append(h["Set-Cookie"], line.Delete())
 		return nil
 	}
-	prefix, body, err := j.spec.sealer.sealPlain(j.entries.pack())
+	plain := append(make([]byte, 0, 1+j.entries.sizeWith(nil)), formPlain)
+	prefix, body, err := j.spec.sealer.seal(j.entries.pack(plain))
 	if err != nil {
 		return err
 	}

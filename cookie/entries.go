@@ -4,6 +4,7 @@ import (
 	"encoding/binary"
 	"math"
 	"slices"
+	"strings"
 
 	"example.com/hardy/internal/frame"
 )
@@ -13,12 +14,9 @@ type entries []entry
 
 type entry struct {
 	key     string
-	expires int64  // Unix seconds
-	stored  []byte // as it lies in the frame: expires as a uvarint, then CBOR
+	expires int64  // Unix seconds; in the frame a uvarint before the value
+	value   []byte // CBOR
 }
-
-// value is the CBOR in it.
-func (e *entry) value() []byte { return e.stored[uvarintLen(uint64(e.expires)):] }
 
 func (e *entry) live(now int64) bool { return now < e.expires }
 
@@ -34,23 +32,27 @@ func parseEntries(b []byte, now int64) (entries, error) {
 		if n != uvarintLen(expires) || expires > math.MaxInt64 {
 			return nil, frame.ErrMalformed
 		}
-		if e := (entry{key, int64(expires), b}); e.live(now) {
+		if e := (entry{key, int64(expires), b[n:]}); e.live(now) {
 			es = append(es, e)
 		}
 	}
 	return es, nil
 }
 
-// pack is the reverse of parseEntries.
-func (es entries) pack() []byte {
-	changes := make([]frame.Change, 0, 8)
+// pack appends the reverse of parseEntries to b.
+func (es entries) pack(b []byte) []byte {
+	slices.SortFunc(es, func(x, y entry) int { return strings.Compare(x.key, y.key) })
+	b = frame.Begin(b)
 	for i := range es {
-		changes = append(changes, frame.Change{Key: es[i].key, Value: es[i].stored})
+		e := &es[i]
+		b = frame.Field(b, e.key, e.fieldLen())
+		b = binary.AppendUvarint(b, uint64(e.expires))
+		b = append(b, e.value...)
 	}
-	return frame.Apply(nil, changes)
+	return b
 }
 
-// sizeWith is how many bytes pack would return once next, of which no two have the same key, were put in.
+// sizeWith is how many bytes pack would append once next, of which no two have the same key, were put in.
 func (es entries) sizeWith(next entries) int {
 	n := 1
 	for i := range es {
@@ -65,8 +67,10 @@ func (es entries) sizeWith(next entries) int {
 }
 
 func (e *entry) packedLen() int {
-	return uvarintLen(uint64(len(e.key))) + len(e.key) + uvarintLen(uint64(len(e.stored))) + len(e.stored)
+	return uvarintLen(uint64(len(e.key))) + len(e.key) + uvarintLen(uint64(e.fieldLen())) + e.fieldLen()
 }
+
+func (e *entry) fieldLen() int { return uvarintLen(uint64(e.expires)) + len(e.value) }
 
 func (es entries) find(key string) *entry {
 	for i := range es {

@@ -1,7 +1,6 @@
 package cookie
 
 import (
-	"encoding/binary"
 	"fmt"
 	"net/http"
 	"slices"
@@ -72,7 +71,7 @@ func (j *Jar) lookup(key string) ([]byte, bool) {
 	if e == nil || !e.live(time.Now().Unix()) {
 		return nil, false
 	}
-	return e.value(), true // never modified, so it may leave the lock
+	return e.value, true // never modified, so it may leave the lock
 }
 
 // SetFor sets several values, made by Key.Value, that expire together after d, rounded up to a second:
@@ -92,8 +91,7 @@ func (j *Jar) SetFor(d time.Duration, values ...Value) error {
 		if v.err != nil {
 			return v.err
 		}
-		stored := binary.AppendUvarint(make([]byte, 0, binary.MaxVarintLen64+len(v.encoded)), uint64(expires))
-		next.put(entry{v.key, expires, append(stored, v.encoded...)})
+		next.put(entry{v.key, expires, v.encoded})
 	}
 	return j.set(now.Unix(), next)
 }

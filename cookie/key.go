@@ -1,7 +1,6 @@
 package cookie
 
 import (
-	"encoding/binary"
 	"fmt"
 	"reflect"
 	"time"
@@ -71,21 +70,9 @@ func (k Key[T]) Lookup(j *Jar) (T, bool) {
 func (k Key[T]) Set(j *Jar, v T) error { return k.SetFor(j, DefaultLifetime, v) }
 
 // SetFor is Set for another lifetime: more than 0 and at most MaxLifetime (ErrLifetime), rounded up to a second.
-func (k Key[T]) SetFor(j *Jar, d time.Duration, v T) error {
-	now := time.Now()
-	expires, err := end(now, d)
-	if err != nil {
-		return err
-	}
-	stored, err := k.append(binary.AppendUvarint(make([]byte, 0, 24), uint64(expires)), v)
-	if err != nil {
-		return err
-	}
-	return j.set(now.Unix(), entries{{k.name, expires, stored}})
-}
+func (k Key[T]) SetFor(j *Jar, d time.Duration, v T) error { return j.SetFor(d, k.Value(v)) }
 
-// append appends the encoding of v to b.
-func (k Key[T]) append(b []byte, v T) ([]byte, error) {
+func (k Key[T]) encode(v T) ([]byte, error) {
 	if k.name == "" {
 		return nil, fmt.Errorf("cookie: a Key[%v] that NewKey has not made", reflect.TypeFor[T]())
 	}
@@ -94,7 +81,7 @@ func (k Key[T]) append(b []byte, v T) ([]byte, error) {
 			return nil, fmt.Errorf("cookie: %q: %w", k.name, err)
 		}
 	}
-	b, err := value.Append(b, v)
+	b, err := value.Append(nil, v)
 	if err != nil {
 		return nil, fmt.Errorf("cookie: %q: %w", k.name, err)
 	}
@@ -126,6 +113,6 @@ type Value struct {
 
 // Value pairs the key with v for Jar.SetFor, which returns the error of a value that can't be encoded.
 func (k Key[T]) Value(v T) Value {
-	encoded, err := k.append(nil, v)
+	encoded, err := k.encode(v)
 	return Value{k.name, encoded, err}
 }

@@ -98,14 +98,8 @@ const (
 // Seal returns the cookie value for plain, of which it keeps no reference, or ErrTooLarge. It opens as long as its
 // key is in the ring.
 func (s *Sealer) Seal(plain []byte) (string, error) {
-	// securecookie encrypts in place: this is a copy.
-	prefix, body, err := s.sealPlain(plain)
+	prefix, body, err := s.seal(append(append(make([]byte, 0, 1+len(plain)), formPlain), plain...))
 	return prefix + body, err
-}
-
-// sealPlain returns the value in two parts, as who puts more around it needs it.
-func (s *Sealer) sealPlain(plain []byte) (prefix, body string, err error) {
-	return s.seal(append(append(make([]byte, 0, 1+len(plain)), formPlain), plain...))
 }
 
 // SealUntil is Seal with an end: at expires, rounded up to a second, the value opens no more.
@@ -119,6 +113,8 @@ func (s *Sealer) SealUntil(plain []byte, expires time.Time) (string, error) {
 
 func ceilUnix(t time.Time) int64 { return t.Add(time.Second - 1).Unix() }
 
+// seal returns the value in two parts, as who puts more around it needs it. b begins with its form; securecookie
+// encrypts it in place.
 func (s *Sealer) seal(b []byte) (prefix, body string, err error) {
 	c := s.current().primary
 	if len(s.name)+len(c.prefix)+sealedLen(len(b)) > cookieheader.MaxBytes {

@@ -115,7 +115,7 @@ func Apply(base Frame, changes []Change) Frame {
 	for _, c := range sorted {
 		size += len(c.Key) + len(c.Value) + 2*binary.MaxVarintLen16
 	}
-	out := append(make([]byte, 0, size), format)
+	out := Begin(make([]byte, 0, size))
 	next := 0
 	for key, value := range base.All() {
 		for next < len(sorted) && sorted[next].Key < key {
@@ -139,8 +139,15 @@ func put(b []byte, c Change) []byte {
 	if c.Value == nil {
 		return b
 	}
-	b = binary.AppendUvarint(b, uint64(len(c.Key)))
-	b = append(b, c.Key...)
-	b = binary.AppendUvarint(b, uint64(len(c.Value)))
-	return append(b, c.Value...)
+	return append(Field(b, c.Key, len(c.Value)), c.Value...)
+}
+
+// Begin appends what a frame begins with. Field by field, in ascending order of the keys, the caller appends the rest.
+func Begin(b []byte) []byte { return append(b, format) }
+
+// Field appends a key and the size of its value, which the caller appends next.
+func Field(b []byte, key string, size int) []byte {
+	b = binary.AppendUvarint(b, uint64(len(key)))
+	b = append(b, key...)
+	return binary.AppendUvarint(b, uint64(size))
 }
