@@ -86,9 +86,6 @@ func (es *entries) put(e entry) {
 		*old = e
 		return
 	}
-	if *es == nil {
-		*es = make(entries, 0, 4)
-	}
 	*es = append(*es, e)
 }
 

@@ -104,7 +104,7 @@ func end(now time.Time, d time.Duration) (expires int64, err error) {
 	return ceilUnix(now.Add(d)), nil
 }
 
-// set puts next, of which no two have the same key, into the jar: all or none.
+// set puts next, of which no two have the same key, into the jar: all or none. The jar keeps next.
 func (j *Jar) set(now int64, next entries) error {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -116,8 +116,12 @@ func (j *Jar) set(now int64, next entries) error {
 	if len(j.spec.Name())+len(version)+idLen+1+sealedLen(1+j.entries.sizeWith(next)) > cookieheader.MaxBytes {
 		return ErrTooLarge
 	}
-	for _, e := range next {
-		j.entries.put(e)
+	if len(j.entries) == 0 {
+		j.entries = next
+	} else {
+		for _, e := range next {
+			j.entries.put(e)
+		}
 	}
 	j.changed = j.changed || len(next) > 0
 	return nil
