@@ -78,7 +78,9 @@ func (sealed) Derive(secret string) (string, Vault, error) {
 		return "", nil, ErrToken
 	}
 	id := derive(idLabel, secret)
-	return base64.RawURLEncoding.EncodeToString(id[:]), &sealedVault{secret: secret}, nil
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], id[:])
+	return string(text[:]), &sealedVault{secret: secret}, nil
 }
 
 func derive(label, secret string) [32]byte {
