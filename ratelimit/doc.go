@@ -25,7 +25,8 @@
 //     one policy when full, 23 to 46 before, whatever the key's length. While there is no place for new keys, those that
 //     are kept keep their rights, and all newcomers together get at most Overflow × (Burst + Limit × T);
 //     newcomers with an IPv6 address count by their /56, then their /48, when it becomes crowded.
-//   - No goroutine, and no call examines more than 64 entries to make room. Growing moves at most 2048.
+//   - No goroutine, and no call examines more than 64 entries to make room (of each table: there is one for
+//     each different By among the policies). Growing moves at most 2048.
 //
 // # What does not
 //

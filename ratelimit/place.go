@@ -14,6 +14,7 @@ type place struct {
 	full     []int64 // one for each policy of the group: when its bucket is full
 	now      gcra.Ticks
 	fp       uint64
+	examined int // entries, to make room
 	overflow bool
 	wide     uint8 // bits of the network that an address counted by, where these were made fewer; else 0
 }
@@ -36,7 +37,7 @@ func (l *Limiter) lock(at *place, g *group, k *Key) {
 func (l *Limiter) newcomer(at *place, g *group, k *Key, s *shard, fp uint64) {
 	t, wide := &g.table, *k
 	byAddr := g.by == 0 || g.by&ByAddr != 0
-	for _, step := range [...]struct {
+	for i, step := range [...]struct {
 		bits int     // to be tried next
 		part float64 // of the shard that may be in use for what came before
 	}{{56, wideFrom}, {48, widerFrom}} {
@@ -44,7 +45,11 @@ func (l *Limiter) newcomer(at *place, g *group, k *Key, s *shard, fp uint64) {
 		if !byAddr || !ok {
 			continue
 		}
-		if at.enter(l, t, s, fp, int(float64(t.perShard)*step.part)) {
+		room, most := int(float64(t.perShard)*step.part), maxSwept-at.examined
+		if int(s.used) >= room { // then the next network will be tried as well
+			most -= bothBins * (2 - i)
+		}
+		if at.enter(l, t, s, fp, room, most) {
 			return
 		}
 		s.mu.Unlock()
@@ -53,7 +58,7 @@ func (l *Limiter) newcomer(at *place, g *group, k *Key, s *shard, fp uint64) {
 		s = t.shard(fp)
 		s.mu.Lock()
 	}
-	if at.enter(l, t, s, fp, t.perShard) {
+	if at.enter(l, t, s, fp, t.perShard, maxSwept-at.examined) {
 		return
 	}
 	s.mu.Unlock()
@@ -63,12 +68,14 @@ func (l *Limiter) newcomer(at *place, g *group, k *Key, s *shard, fp uint64) {
 	at.overflow = true
 }
 
-// enter finds or claims an entry in a locked shard; false where there is no room.
-func (at *place) enter(l *Limiter, t *table, s *shard, fp uint64, room int) bool {
+// enter finds or claims an entry in a locked shard; false where there is no room. To make some, it examines
+// at most so many entries.
+func (at *place) enter(l *Limiter, t *table, s *shard, fp uint64, room, most int) bool {
 	now := s.read(l)
 	i := s.find(fp, t.stride)
-	if i < 0 {
-		i = s.claim(fp, t, now, room)
+	if i < 0 && most >= bothBins {
+		i = s.claim(fp, t, now, room, most)
+		at.examined += int(s.swept)
 	}
 	if i < 0 {
 		return false
@@ -108,7 +115,7 @@ func (l *Limiter) again(at *place, g *group, claim bool) {
 	s.mu.Lock()
 	i := s.find(at.fp, t.stride)
 	if i < 0 && claim {
-		i = s.claim(at.fp, t, s.read(l), t.perShard)
+		i = s.claim(at.fp, t, s.read(l), t.perShard, maxSwept)
 	}
 	var full []int64
 	if i >= 0 {

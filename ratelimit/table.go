@@ -24,8 +24,9 @@ type table struct {
 }
 
 const (
-	binSize      = 8    // places a bin: 128 bytes for one policy
-	maxSwept     = 64   // entries examined to clear places, in one call
+	binSize      = 8  // places a bin: 128 bytes for one policy
+	maxSwept     = 64 // entries of a table examined to make room, in one call
+	bothBins     = 2 * binSize
 	shardEntries = 2800 // at most, when all is full: 4096 places, 0.68 of them used
 	returnCells  = 1024
 	minShards    = 64        // so that small tables have little contention too
@@ -136,21 +137,25 @@ func (s *shard) stale(i, stride int, now gcra.Ticks) bool {
 }
 
 // claim makes an entry, with all buckets full, for a key that is not there. -1: no place, or fewer than
-// room entries may be in use and that many are.
-func (s *shard) claim(fp uint64, t *table, now gcra.Ticks, room int) int {
+// room entries may be in use and that many are. It examines at most so many entries; both bins are the least.
+func (s *shard) claim(fp uint64, t *table, now gcra.Ticks, room, most int) int {
 	s.swept = 0
 	if s.bins == 0 {
 		s.bins, s.words = 1, make([]int64, binSize*t.stride)
 	}
 	if places := int(s.bins) * binSize; int(s.used)*10 >= places*7 || int(s.used) >= room {
-		s.clear(t.stride, now)
+		s.clear(t.stride, now, (most-bothBins)*2/3)
 		if int(s.used)*10 >= places*7 {
 			s.grow(t)
 		}
 	}
-	at, fresh := s.vacancy(fp, t.stride, now)
-	if at < 0 && s.grow(t) {
-		at, fresh = s.vacancy(fp, t.stride, now)
+	spare := 0
+	if s.mayGrow(t) {
+		spare = bothBins // to be looked at again in a larger shard
+	}
+	at, fresh := s.vacancy(fp, t.stride, now, most-spare)
+	if at < 0 && int(s.swept)+bothBins <= most && s.grow(t) {
+		at, fresh = s.vacancy(fp, t.stride, now, most)
 	}
 	if at < 0 || fresh && int(s.used) >= room {
 		return -1
@@ -166,21 +171,21 @@ func (s *shard) claim(fp uint64, t *table, now gcra.Ticks, room int) int {
 
 // vacancy is where an entry for fp would go: in the first bin while that has a place, so that 95 of 100
 // keys are found at the first look even in a full table. fresh: the place was never used.
-func (s *shard) vacancy(fp uint64, stride int, now gcra.Ticks) (at int, fresh bool) {
+func (s *shard) vacancy(fp uint64, stride int, now gcra.Ticks, most int) (at int, fresh bool) {
 	a, b := s.binsOf(fp, stride)
 	if at = s.scan(a, stride, now); at < 0 {
 		at = s.scan(b, stride, now)
 	}
 	if at < 0 {
-		at = s.displace(b, stride, now)
+		at = s.displace(b, stride, now, most)
 	}
 	return at, at >= 0 && s.words[at] == 0
 }
 
 // displace frees a place in a full bin by moving an entry to the other bin of that entry, or gives -1.
 // Without it one key in 50,000 would find its two bins full in a table that is half empty.
-func (s *shard) displace(bin, stride int, now gcra.Ticks) int {
-	for i := bin; i < bin+binSize*stride && s.swept+binSize <= maxSwept; i += stride {
+func (s *shard) displace(bin, stride int, now gcra.Ticks, most int) int {
+	for i := bin; i < bin+binSize*stride && int(s.swept)+binSize <= most; i += stride {
 		a, b := s.binsOf(uint64(s.words[i]), stride)
 		to := s.scan(a+b-bin, stride, now)
 		if to < 0 {
@@ -210,10 +215,9 @@ func (s *shard) scan(bin, stride int, now gcra.Ticks) int {
 	return at
 }
 
-// clear frees the stale among the next entries, going around.
-func (s *shard) clear(stride int, now gcra.Ticks) {
-	n := min(maxSwept-4*binSize, int(s.bins)*binSize) // claim looks at four bins at most
-	for range n {
+// clear frees the stale among the next n entries, going around.
+func (s *shard) clear(stride int, now gcra.Ticks, n int) {
+	for range min(n, int(s.bins)*binSize) {
 		if int(s.hand) >= len(s.words) {
 			s.hand = 0
 		}
@@ -226,10 +230,12 @@ func (s *shard) clear(stride int, now gcra.Ticks) {
 	}
 }
 
-// grow doubles the shard, unless it is as large as it may be. It moves at most 2048 entries (tens of microseconds) and judges none. Each bin
-// is divided between two, so that every entry finds a place.
+func (s *shard) mayGrow(t *table) bool { return int(s.bins)*binSize*7 < t.perShard*10 }
+
+// grow doubles the shard, unless it is as large as it may be. It moves at most 2048 entries (tens of
+// microseconds) and judges none. Each bin is divided between two, so that every entry finds a place.
 func (s *shard) grow(t *table) bool {
-	if int(s.bins)*binSize*7 >= t.perShard*10 {
+	if !s.mayGrow(t) {
 		return false
 	}
 	stride := t.stride
