@@ -11,7 +11,7 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race secrets full seeds staticcheck vulnerabilities gcc browser interleavings bench-quick bench-limits bench-sqlite mutate
+.PHONY: test fmt tidy vet race secrets full seeds staticcheck vulnerabilities gcc browser servers interleavings bench-quick bench-limits bench-sqlite mutate
 
 test: fmt tidy vet race full secrets interleavings seeds staticcheck vulnerabilities
 
@@ -24,7 +24,7 @@ tidy:
 vet:
 	$(call each,go vet ./...)
 
-race: gcc browser
+race: gcc browser servers
 	$(call each,$(CURDIR)/scripts/tests -race $(FLAGS))
 
 # 100,000 orders of parallel requests; under the race detector, which slows them down, the same test takes fewer.
@@ -32,11 +32,11 @@ interleavings:
 	go test $(FLAGS) -v -run '^TestInterleavings$$' ./middleware
 
 # Packages with tests that take smaller numbers, or say nothing, under the race detector: here with the whole ones.
-full:
+full: servers
 	go test $(FLAGS) ./ratelimit ./session ./store ./store/sqlitestore
 
 # All that the tests print, searched for tokens, keys, values and cookies. That they pass is seen above.
-secrets:
+secrets: servers
 	@go test -v -short ./cookie/... ./session/... ./middleware/... ./sessiontest/... ./store/... ./examples/... 2>&1 | go run ./internal/secrets/scan
 
 # Plain go test runs the seeds of fuzz targets; this sees to it that each target has some.
@@ -56,6 +56,10 @@ gcc:
 # The browser's tests skip themselves, and say so, where there is no browser; under CI they fail.
 browser:
 	@scripts/need-browser
+
+# The same holds for tests of stores and their servers: Redis, PostgreSQL, PgBouncer.
+servers:
+	@scripts/need-servers
 
 # The ratios between Hardy and its peers, in under three minutes.
 bench-quick:
