@@ -29,12 +29,7 @@ import (
 //
 // It is safe for concurrent use where the stores are.
 func Moving(old, new session.Store) session.Store {
-	importer, ok := new.(session.Importer)
-	if old == nil || !ok {
-		panic(fmt.Sprintf("store: Moving from %T to %T: the new store must have Import (session.Importer); "+
-			"the stores of Hardy do, yours needs that method", old, new))
-	}
-	m := &moving{old: old, new: new, importer: importer}
+	m := newMoving(old, new)
 	capper, caps := new.(session.Capper)
 	watcher, watches := new.(session.Watcher)
 	switch {
@@ -76,6 +71,15 @@ type (
 		session.Watcher
 	}
 )
+
+func newMoving(old, new session.Store) *moving {
+	importer, ok := new.(session.Importer)
+	if old == nil || !ok {
+		panic(fmt.Sprintf("store: moving from %T to %T: the new store must have Import (session.Importer); "+
+			"the stores of Hardy do, yours needs that method", old, new))
+	}
+	return &moving{old: old, new: new, importer: importer}
+}
 
 // Create stores r in the new store, unless the old one has its id.
 func (m *moving) Create(ctx context.Context, r session.Record) error {
@@ -139,7 +143,7 @@ func (m *moving) write(ctx context.Context, id string, do func() error) error {
 	case gone != nil:
 		return fmt.Errorf("store: the old store: %w", gone)
 	default:
-		if err := m.carry(ctx, r); err != nil {
+		if _, err := m.carry(ctx, r); err != nil {
 			return err
 		}
 	}
@@ -147,15 +151,22 @@ func (m *moving) write(ctx context.Context, id string, do func() error) error {
 }
 
 // carry puts a record of the old store into the new one. When it returns nil, the new store has the
-// record, and no end that had been stored in the old one before is missing there.
-func (m *moving) carry(ctx context.Context, r session.Record) error {
-	if err := m.importer.Import(ctx, r); err != nil && !errors.Is(err, session.ErrExists) {
-		return fmt.Errorf("store: carrying a record over: %w", err)
+// record, and no end that had been stored in the old one before is missing there. was says that the new store
+// had it before.
+func (m *moving) carry(ctx context.Context, r session.Record) (was bool, err error) {
+	err = m.importer.Import(ctx, r)
+	if was = errors.Is(err, session.ErrExists); err != nil && !was {
+		return false, fmt.Errorf("store: carrying a record over: %w", err)
 	}
 	if r.Ended != "" {
-		return nil
+		return was, nil
 	}
-	now, err := m.old.Load(ctx, r.ID)
+	return was, m.endAsOld(ctx, r.ID)
+}
+
+// endAsOld ends the new store's record where the old one's has ended.
+func (m *moving) endAsOld(ctx context.Context, id string) error {
+	now, err := m.old.Load(ctx, id)
 	switch {
 	case errors.Is(err, session.ErrNotFound):
 		return nil // purged meanwhile: its Expires, which went along, has long passed
@@ -165,7 +176,7 @@ func (m *moving) carry(ctx context.Context, r session.Record) error {
 		return nil
 	}
 	how := session.End{Reason: now.Ended, At: now.EndedAt, Purge: now.Purge, Next: now.Next, KeepData: now.Data != nil}
-	if _, err := m.new.End(ctx, r.ID, how); err != nil && !errors.Is(err, session.ErrNotFound) {
+	if _, err := m.new.End(ctx, id, how); err != nil && !errors.Is(err, session.ErrNotFound) {
 		return err
 	}
 	return nil
@@ -185,7 +196,7 @@ func (m *moving) End(ctx context.Context, id string, how session.End) (session.R
 	if err != nil {
 		return session.Record{}, err
 	}
-	if err := m.carry(ctx, r); errors.Is(err, session.ErrFull) {
+	if _, err := m.carry(ctx, r); errors.Is(err, session.ErrFull) {
 		// No room for it in the new store. It must end all the same, and whoever carries it over finds that out.
 		last, err := m.old.End(ctx, id, how)
 		if err == nil {
@@ -301,7 +312,7 @@ func (m movingCapper) carryAll(ctx context.Context, user string) error {
 			continue
 		}
 		if err == nil {
-			err = m.carry(ctx, r)
+			_, err = m.carry(ctx, r)
 		}
 		if err != nil {
 			return err
