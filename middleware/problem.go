@@ -46,6 +46,11 @@ var (
 		Title:  "The session could not be stored",
 		Detail: "Nothing was changed.",
 	}
+	capped = problem{
+		Type: "hardy/1/session-capped", Status: http.StatusConflict,
+		Title:  "You are signed in in too many places",
+		Detail: "Please sign out in one of them first.",
+	}
 	missing = problem{
 		Type: "hardy/1/session-missing", Status: http.StatusUnauthorized,
 		Title:  "A session is required",
@@ -65,6 +70,8 @@ func failure(err error) problem {
 		return replaced
 	case errors.Is(err, session.ErrUnavailable):
 		return unavailable
+	case errors.Is(err, session.ErrCapped):
+		return capped
 	}
 	return unstorable
 }

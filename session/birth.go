@@ -31,8 +31,8 @@ func (s *Session) create(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.m.ask("create", func() error { return s.m.store.Create(ctx, rec) }); err != nil {
-		return unavailable("create", err)
+	if err := s.add(ctx, rec); err != nil {
+		return err
 	}
 	s.settle(t, rec, values, "birth")
 	return nil

@@ -15,12 +15,12 @@ import (
 //
 // Only changed keys are written. Where another request wrote meanwhile, its values are read and the same
 // changes made on them. Errors: *ExpiredError or ErrRotated where the session ended before (or a refused
-// write is remembered), ErrTooLarge, ErrUnavailable. After an error what was pending still is.
+// write is remembered), ErrTooLarge, ErrUnavailable: then what was pending still is. *CappedError: then nothing is.
 func (m *Manager) Commit(ctx context.Context, s *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	err := s.save(ctx)
-	if err != nil && !s.sent && !errors.Is(err, ErrExpired) && !errors.Is(err, ErrRotated) && !errors.Is(err, ErrUnavailable) {
+	if err != nil && !s.sent && !errors.Is(err, ErrExpired) && !errors.Is(err, ErrRotated) && !errors.Is(err, ErrCapped) && !errors.Is(err, ErrUnavailable) {
 		m.log.Error("session: could not be stored", "session", s.rec.Handle, "error", err)
 	}
 	if err != nil && s.sent {

@@ -14,14 +14,19 @@ func (m *Manager) endOne(ctx context.Context, id string, e End) (Record, error) 
 		return err
 	})
 	if err == nil && last.Ended == "" {
-		if m.trace.Ended != nil {
-			m.trace.Ended(last.Handle, e.Reason)
-		}
-		if e.Reason != ReasonRotated {
-			m.log.Info("session: ended", "session", last.Handle, "reason", string(e.Reason))
-		}
+		m.ended(&last, e)
 	}
 	return last, err
+}
+
+// ended tells that this manager has ended a session.
+func (m *Manager) ended(last *Record, e End) {
+	if m.trace.Ended != nil {
+		m.trace.Ended(last.Handle, e.Reason)
+	}
+	if e.Reason != ReasonRotated {
+		m.log.Info("session: ended", "session", last.Handle, "reason", string(e.Reason))
+	}
 }
 
 // finish ends a session for good: where its record was rotated, the successors too, so that no logout and

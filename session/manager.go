@@ -31,6 +31,17 @@ type Options struct {
 	MaxBytes int
 	// StoreTimeout bounds what one load or one commit may wait for the store, retries included. Default 2 seconds.
 	StoreTimeout time.Duration
+	// MaxPerUser bounds how many sessions a user has at once: a sign-in beyond it ends the oldest, by
+	// creation, as ReasonEvicted. The store decides, so that it holds over all processes. A session past its
+	// idle timeout or lifetime takes no place; of the two sessions of a double-clicked sign-in neither ends for
+	// the other. Sessions that exist are let be where the number is lowered, until their user signs in.
+	// Default 0: no bound. It wants a store that is a Capper.
+	MaxPerUser int
+	// MaxFor gives the number for one user, in place of MaxPerUser; 0 is no bound. It is called at each
+	// sign-in: answer from memory. A negative answer is a fault and fails the sign-in's commit.
+	MaxFor func(user string) int
+	// RefuseLogin refuses a sign-in beyond the bound with a *CappedError, instead of ending the oldest session.
+	RefuseLogin bool
 	// Format is how a token names a record and how values rest in it. Default Sealed. Another one is for
 	// rows that another library wrote; it makes its own promises.
 	Format Format
@@ -66,6 +77,12 @@ func (o *Options) Validate() error {
 		return &OptionError{"Lifetime", fmt.Sprintf("%v is less than Idle (%v), which could then never happen; raise Lifetime or lower Idle", lifetime, idle)}
 	case o.MaxBytes < 0:
 		return &OptionError{"MaxBytes", fmt.Sprintf("%d is negative; leave it 0 for the default of %d", o.MaxBytes, DefaultMaxBytes)}
+	case o.MaxPerUser < 0:
+		return &OptionError{"MaxPerUser", fmt.Sprintf("%d is negative; leave it 0 for no bound", o.MaxPerUser)}
+	case o.MaxPerUser > 0 && o.MaxFor != nil:
+		return &OptionError{"MaxFor", "is set beside MaxPerUser, and would take its place; set one of them"}
+	case o.RefuseLogin && !o.capped():
+		return &OptionError{"RefuseLogin", "is set, but neither MaxPerUser nor MaxFor, so there is nothing to refuse; set one of them"}
 	case o.StoreTimeout < 0:
 		return &OptionError{"StoreTimeout", fmt.Sprintf("%v is negative; leave it 0 for the default of %v", o.StoreTimeout, DefaultStoreTimeout)}
 	}
@@ -96,6 +113,10 @@ type Manager struct {
 	log      *slog.Logger
 	trace    Trace
 	writers  *queue
+
+	capper      Capper // nil: no bound
+	maxFor      func(user string) int
+	refuseLogin bool
 }
 
 // NewManager returns a manager of the sessions in store. nil options mean the defaults: 30 minutes idle,
@@ -130,6 +151,7 @@ func NewManager(store Store, o *Options) *Manager {
 	if o.Trace != nil {
 		m.trace = *o.Trace
 	}
+	m.checkCap(o)
 	return m
 }
 

@@ -24,8 +24,8 @@ func (s *Session) rotate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := s.m.ask("create", func() error { return s.m.store.Create(ctx, rec) }); err != nil {
-		return unavailable("create", err)
+	if err := s.add(ctx, rec); err != nil {
+		return err
 	}
 	now := wall()
 	last, err := s.m.endOne(ctx, s.token.id, End{

@@ -624,7 +624,7 @@ func (x *tour) everyType() {
 	x.print("context", x.manager.Visit(ctx, visit, s))
 	for typ, v := range map[string]any{
 		"session.Delivery": session.Delivery{Token: held}, "session.Format": session.Sealed, "session.Vault": vault, "session.Values": values,
-		"session.Key": note, "session.Options": &session.Options{}, "session.OptionError": &session.OptionError{Field: "Idle"}, "session.Manager": x.manager,
+		"session.Key": note, "session.Options": &session.Options{}, "session.OptionError": &session.OptionError{Field: "Idle"}, "session.CappedError": &session.CappedError{Max: 5}, "session.Manager": x.manager,
 		"session.Reason": session.ReasonIdle, "session.ExpiredError": &session.ExpiredError{Reason: session.ReasonIdle}, "session.Session": s,
 		"session.End": session.End{Reason: session.ReasonIdle}, "session.Ended": session.Ended{Reason: session.ReasonIdle}, "session.Swept": session.Swept{},
 		"session.Visit": visit, "session.Token": held, "session.Trace": &session.Trace{}, "session.Info": list[0],
