@@ -18,11 +18,15 @@
 //   - Consume is exact: of a hundred goroutines that want the last ten units, ten get one. A refused
 //     Consume records nothing.
 //   - A user without a quota for a resource may use it, and nothing is recorded; Unlimited records.
-//   - The clock going back never gives a new period.
+//   - The clock going back never gives a new period; what was noted for a far future counts as used now.
 //
-// # Memory
+// # Where accounts rest
 //
-// The memory ledger takes about 470 bytes for each user and resource that is in use, and up to 8 KB for a
-// sliding one that is used constantly. It has no bound of its own, because usage may not be forgotten:
+// NewMemory keeps them in this process. (*sqlitestore.Store).Quotas keeps them in the file of the sessions,
+// for all processes of one machine, through restarts and kills. Another store is checked by package
+// quotatest.
+//
+// An account takes about 450 bytes of memory for each user and resource that is in use, and up to 2 KB for a
+// sliding one that is used constantly. A ledger has no bound of its own, because usage may not be forgotten:
 // count users who signed in, not strangers. What is all in the past is dropped as others come.
 package quota

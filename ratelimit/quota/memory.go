@@ -15,7 +15,12 @@ type Memory struct {
 
 type shard struct {
 	mu    sync.Mutex
-	users map[string]map[string]*Account
+	users map[string]map[string]*stored
+}
+
+type stored struct {
+	account []byte
+	until   time.Time
 }
 
 // NewMemory makes an empty one.
@@ -26,44 +31,51 @@ func (m *Memory) shard(user string) *shard {
 }
 
 // Update is as Store says.
-func (m *Memory) Update(ctx context.Context, user, resource string, f func(*Account) error) error {
+func (m *Memory) Update(ctx context.Context, user, resource string, f func(account []byte) ([]byte, time.Time, error)) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	s := m.shard(user)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	stored := s.users[user][resource]
-	var a Account
-	if stored != nil {
-		a = *stored
+	before := s.users[user][resource]
+	var account []byte
+	if before != nil {
+		account = before.account
 	}
-	if err := f(&a); err != nil {
-		return err
-	}
+	next, until, err := f(account)
 	switch {
-	case a.empty():
+	case err != nil:
+		return err
+	case len(next) == 0:
 		s.drop(user, resource)
-	case stored != nil:
-		*stored = a
-	default:
-		s.sweep(time.Now())
-		if s.users == nil {
-			s.users = make(map[string]map[string]*Account)
-		}
-		if s.users[user] == nil {
-			s.users[user] = make(map[string]*Account, 1)
-		}
-		s.users[user][resource] = &a
+		return nil
+	case before != nil:
+		*before = stored{next, until}
+		return nil
 	}
+	s.sweep(time.Now())
+	if s.users == nil {
+		s.users = make(map[string]map[string]*stored)
+	}
+	if s.users[user] == nil {
+		s.users[user] = make(map[string]*stored, 1)
+	}
+	s.users[user][resource] = &stored{next, until}
 	return nil
 }
 
 // Accounts is as Store says.
-func (m *Memory) Accounts(ctx context.Context, user string) (map[string]Account, error) {
+func (m *Memory) Accounts(ctx context.Context, user string) (map[string][]byte, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	s := m.shard(user)
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	all := make(map[string]Account, len(s.users[user]))
-	for resource, a := range s.users[user] {
-		all[resource] = *a
+	all := make(map[string][]byte, len(s.users[user]))
+	for resource, kept := range s.users[user] {
+		all[resource] = kept.account
 	}
 	return all, nil
 }
@@ -75,16 +87,16 @@ func (s *shard) drop(user, resource string) {
 	}
 }
 
-// sweep looks at a few accounts as a new one comes, wherever the map begins, and drops those whose usage
-// is all in the past.
+// sweep looks at a few accounts as a new one comes, wherever the map begins, and drops those that may be
+// forgotten.
 func (s *shard) sweep(now time.Time) {
 	seen := 0
 	for user, accounts := range s.users {
-		for resource, a := range accounts {
+		for resource, kept := range accounts {
 			if seen++; seen > 8 {
 				return
 			}
-			if a.past(now) {
+			if !kept.until.IsZero() && now.After(kept.until) {
 				s.drop(user, resource)
 			}
 		}

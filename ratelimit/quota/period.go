@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -28,14 +29,17 @@ const (
 // hour.
 func Sliding(span time.Duration) Period { return Period{kind: sliding, span: span} }
 
-// Day is the calendar day in the zone (nil: UTC), 23 or 25 hours long where clocks are changed.
+// Day is the calendar day in the zone (nil: UTC), 23 or 25 hours long where clocks are changed. The zone is
+// one of time.LoadLocation, because accounts are stored with its name.
 func Day(zone *time.Location) Period { return Period{kind: day, zone: zone} }
 
-// Month is the calendar month in the zone (nil: UTC).
+// Month is the calendar month in the zone (nil: UTC), as for Day.
 func Month(zone *time.Location) Period { return Period{kind: month, zone: zone} }
 
 // Gauge is no period: what is used counts until it is given back by Refund. For storage.
 func Gauge() Period { return Period{kind: gauge} }
+
+func (p Period) calendaric() bool { return p.kind == day || p.kind == month }
 
 func (p Period) location() *time.Location {
 	if p.zone == nil {
@@ -101,7 +105,9 @@ func (p Period) String() string {
 }
 
 // ParsePeriod reads what String wrote.
-func ParsePeriod(s string) (Period, error) {
+func ParsePeriod(s string) (Period, error) { return parsePeriod(s, time.LoadLocation) }
+
+func parsePeriod(s string, load func(zone string) (*time.Location, error)) (Period, error) {
 	name, arg, _ := strings.Cut(s, " ")
 	switch name {
 	case "gauge":
@@ -113,7 +119,7 @@ func ParsePeriod(s string) (Period, error) {
 			return Sliding(span), nil
 		}
 	case "day", "month":
-		zone, err := time.LoadLocation(arg)
+		zone, err := load(arg)
 		if err != nil {
 			return Period{}, fmt.Errorf("quota: period %q: %w", s, err)
 		}
@@ -127,6 +133,40 @@ func ParsePeriod(s string) (Period, error) {
 }
 
 var errPeriod = errors.New("quota: not a period")
+
+// zones are those that were loaded, by name: to load one reads a file.
+type zones struct{ byName sync.Map }
+
+func (z *zones) load(name string) (*time.Location, error) {
+	if zone, ok := z.byName.Load(name); ok {
+		return zone.(*time.Location), nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err == nil {
+		z.byName.Store(name, zone)
+	}
+	return zone, err
+}
+
+// check says whether the period's zone can be found again by its name, which is what is stored of it.
+func (z *zones) check(p Period) error {
+	if !p.calendaric() || p.zone == nil {
+		return nil
+	}
+	zone, err := z.load(p.zone.String())
+	if err != nil {
+		return fmt.Errorf("%w: %w; take a zone of time.LoadLocation", ErrQuota, err)
+	}
+	now := time.Now()
+	for _, t := range [...]time.Time{now, now.AddDate(0, 6, 0)} {
+		_, a := t.In(p.zone).Zone()
+		_, b := t.In(zone).Zone()
+		if a != b {
+			return fmt.Errorf("%w: the zone %v is not the one of that name; take one of time.LoadLocation", ErrQuota, p.zone)
+		}
+	}
+	return nil
+}
 
 // same says whether usage counted under one continues under the other.
 func (p Period) same(q Period) bool {

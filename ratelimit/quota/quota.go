@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 )
 
 // Unlimited, as a Quota's Limit, refuses nothing and records what is used.
@@ -68,7 +69,7 @@ type Usage struct {
 
 // Seconds is the length of the period in which the usage was made.
 func (u Usage) Seconds() float64 {
-	if u.Period.kind == day || u.Period.kind == month {
+	if u.Period.calendaric() {
 		return u.Period.Seconds(u.ResetsAt.Add(-1))
 	}
 	return u.Period.Seconds(time.Time{})
@@ -89,9 +90,20 @@ var (
 	ErrAmount = errors.New("quota: invalid amount")
 	// ErrQuota: a quota or resource makes no sense; the message says which and why.
 	ErrQuota = errors.New("quota: invalid quota")
-	// ErrName: the user or the resource is empty.
-	ErrName = errors.New("quota: user and resource must not be empty")
+	// ErrName: the user or the resource is empty, longer than 1,024 bytes, not UTF-8, or holds a NUL.
+	ErrName = errors.New("quota: user and resource have 1 to 1,024 bytes of UTF-8 without NUL")
 )
+
+const maxName = 1024
+
+func checkNames(names ...string) error {
+	for _, name := range names {
+		if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.Contains(name, "\x00") {
+			return ErrName
+		}
+	}
+	return nil
+}
 
 // ExceededError says that an amount would pass the limit.
 type ExceededError struct {
