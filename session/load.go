@@ -33,11 +33,7 @@ type loaded struct {
 
 // fetch reads the record and judges it. What is pending stays.
 func (s *Session) fetch(ctx context.Context, now time.Time) error {
-	var rec Record
-	err := s.m.ask("load", func() (err error) {
-		rec, err = s.m.store.Load(ctx, s.token.id)
-		return err
-	})
+	rec, err := s.m.load(ctx, s.token.id)
 	if errors.Is(err, ErrNotFound) {
 		s.met(ReasonUnknown, time.Time{})
 		return nil
@@ -45,6 +41,19 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	return s.judge(ctx, &rec, now)
+}
+
+func (m *Manager) load(ctx context.Context, id string) (rec Record, err error) {
+	err = m.ask("load", func() (err error) {
+		rec, err = m.store.Load(ctx, id)
+		return err
+	})
+	return rec, err
+}
+
+// judge makes rec, just read, the held record, and says what has become of it.
+func (s *Session) judge(ctx context.Context, rec *Record, now time.Time) error {
 	reason, since := rec.fate(now)
 	var next *Record
 	if reason == ReasonRotated && now.Before(since.Add(Grace)) {
@@ -58,7 +67,7 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 		}
 		next = &last
 	}
-	*s.rec, s.err, s.opened, s.hidden, s.base, s.next = rec, nil, false, false, nil, next
+	*s.rec, s.err, s.opened, s.hidden, s.base, s.next = *rec, nil, false, false, nil, next
 	s.due = now.Sub(rec.Seen) >= rec.slack()
 	if reason != "" {
 		s.met(reason, since)

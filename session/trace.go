@@ -8,7 +8,7 @@ import "time"
 type Trace struct {
 	// Store was asked: op is "create", "load", "replace", "touch", "end", "list" or "sweep". err is as the store gave it.
 	Store func(op string, took time.Duration, err error)
-	// Began: a session was born, or rotated (Login, Renew); from is "birth", "login" or "renew".
+	// Began: a session was born, or rotated (Login, Renew), or carried over; from is "birth", "login", "renew" or "import".
 	Began func(handle, from string)
 	// Ended: this manager ended a session.
 	Ended func(handle string, reason Reason)

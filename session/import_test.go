@@ -1,0 +1,280 @@
+package session_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"example.com/hardy/session"
+	"example.com/hardy/sessiontest"
+	"example.com/hardy/store"
+)
+
+var importSecret = []byte(strings.Repeat("i", 32))
+
+// old is ann's session elsewhere, with two rings, whose credential opens for ten days.
+func old(t *testing.T) *session.Old {
+	return &session.Old{
+		Expires:  time.Now().Add(10 * 24 * time.Hour),
+		User:     "ann",
+		AuthTime: time.Now().Add(-time.Hour),
+		Fill:     func(s *session.Session) error { return rings.Set(s, 2) },
+	}
+}
+
+func importToken(t *testing.T, m *session.Manager, credential string) *session.Token {
+	t.Helper()
+	token, err := m.ImportToken(importSecret, credential)
+	must(t, err)
+	return token
+}
+
+func TestImportMakesASession(t *testing.T) {
+	m, db := newManager(t, nil)
+	token := importToken(t, m, "credential")
+	was := old(t)
+	s, err := m.Import(ctx, token, func() (*session.Old, error) { return was, nil })
+	must(t, err)
+	if s.User() != "ann" || !s.AuthTime().Equal(was.AuthTime.Round(0)) || rings.Get(s) != 2 || s.Handle() == "" {
+		t.Errorf("it holds %q, %v, %d, %q", s.User(), s.AuthTime(), rings.Get(s), s.Handle())
+	}
+	if list, err := m.List(ctx, "ann"); err != nil || len(list) != 1 || list[0].Handle != s.Handle() {
+		t.Errorf("List: %v, %v", list, err)
+	}
+	must(t, rings.Set(s, 3))
+	must(t, m.Commit(ctx, s))
+
+	// The next request with the credential finds it, and asks nobody about the old one.
+	s, err = m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+		t.Error("read again")
+		return nil, nil
+	})
+	must(t, err)
+	if rings.Get(s) != 3 || s.User() != "ann" {
+		t.Errorf("found: %q, %d rings", s.User(), rings.Get(s))
+	}
+
+	// Another credential, and another secret, are another session.
+	for _, other := range []*session.Token{
+		importToken(t, m, "credentia"),
+		importToken(t, m, "credential "),
+		func() *session.Token {
+			token, err := m.ImportToken([]byte(strings.Repeat("j", 32)), "credential")
+			must(t, err)
+			return token
+		}(),
+	} {
+		s, err := m.Import(ctx, other, func() (*session.Old, error) { return nil, nil })
+		if s != nil || err != nil {
+			t.Errorf("found by another credential: %v, %v", s, err)
+		}
+	}
+	if n := count(t, db); n != 1 {
+		t.Errorf("%d records", n)
+	}
+}
+
+// What is not there is not stored.
+func TestImportOfNothing(t *testing.T) {
+	m, db := newManager(t, nil)
+	later := time.Now().Add(time.Hour)
+	for name, read := range map[string]func() (*session.Old, error){
+		"nobody":    func() (*session.Old, error) { return nil, nil },
+		"empty":     func() (*session.Old, error) { return &session.Old{Expires: later}, nil },
+		"no values": func() (*session.Old, error) { return &session.Old{Expires: later, Fill: noValues}, nil },
+	} {
+		if s, err := m.Import(ctx, importToken(t, m, name), read); s != nil || err != nil {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+	if n := count(t, db); n != 0 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func noValues(*session.Session) error { return nil }
+
+func TestImportThatFails(t *testing.T) {
+	m, db := newManager(t, &session.Options{MaxBytes: 100})
+	cause := errors.New("the old store is down")
+	later := time.Now().Add(time.Hour)
+	for name, test := range map[string]struct {
+		old  *session.Old
+		err  error
+		want error
+	}{
+		"read fails":    {nil, cause, cause},
+		"expired":       {&session.Old{Expires: time.Now().Add(-time.Second), User: "ann"}, nil, nil},
+		"never ending":  {&session.Old{User: "ann"}, nil, nil},
+		"user's name":   {&session.Old{Expires: later, User: "a\x00b"}, nil, session.ErrUser},
+		"too large":     {&session.Old{Expires: later, Fill: func(s *session.Session) error { return theme.Set(s, strings.Repeat("x", 200)) }}, nil, session.ErrTooLarge},
+		"Fill fails":    {&session.Old{Expires: later, Fill: func(*session.Session) error { return cause }}, nil, cause},
+		"Fill signs in": {&session.Old{Expires: later, Fill: func(s *session.Session) error { return s.Login("ann") }}, nil, nil},
+		"metadata": {&session.Old{Expires: later, Fill: func(s *session.Session) error {
+			return s.SetMeta("device", strings.Repeat("x", 2000))
+		}}, nil, session.ErrTooLarge},
+	} {
+		s, err := m.Import(ctx, importToken(t, m, name), func() (*session.Old, error) { return test.old, test.err })
+		if s != nil || err == nil || test.want != nil && !errors.Is(err, test.want) || errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("%s: %v, %v", name, s, err)
+		}
+	}
+	if n := count(t, db); n != 0 {
+		t.Errorf("%d records", n)
+	}
+}
+
+func TestImportUnderAStoreThatFails(t *testing.T) {
+	for _, op := range []string{"load", "create"} {
+		faults := sessiontest.NewFaults(store.NewMemory(nil))
+		m := session.NewManager(faults, nil)
+		faults.Add(sessiontest.Fault{Op: op, Err: errors.New("down")})
+		s, err := m.Import(ctx, importToken(t, m, op), func() (*session.Old, error) { return old(t), nil })
+		if s != nil || !errors.Is(err, session.ErrUnavailable) {
+			t.Errorf("%s: %v, %v", op, s, err)
+		}
+	}
+}
+
+// One of many requests makes the session; all get it.
+func TestImportByManyAtOnce(t *testing.T) {
+	m, db := newManager(t, nil)
+	const n = 16
+	var ready, done sync.WaitGroup
+	ready.Add(n)
+	handles := make([]string, n)
+	for i := range n {
+		done.Go(func() {
+			s, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+				ready.Done()
+				ready.Wait() // all have looked before any has made it
+				return old(t), nil
+			})
+			if err != nil || s.User() != "ann" || rings.Get(s) != 2 {
+				t.Errorf("%v, %v", s, err)
+				return
+			}
+			handles[i] = s.Handle()
+		})
+	}
+	done.Wait()
+	for _, h := range handles {
+		if h == "" || h != handles[0] {
+			t.Fatalf("more than one session: %q", handles)
+		}
+	}
+	if got := count(t, db); got != 1 {
+		t.Errorf("%d records", got)
+	}
+}
+
+// However a session of an old credential ended, the credential does not bring it back: not the next day, not the
+// minute before it expires itself.
+func TestImportedSessionStaysEnded(t *testing.T) {
+	ends := map[string]func(m *session.Manager, s *session.Session) error{
+		"logout": func(m *session.Manager, s *session.Session) error { return s.Logout() },
+		"revoke": func(m *session.Manager, s *session.Session) error { return m.Revoke(ctx, "ann", s.Handle()) },
+		"idle":   func(*session.Manager, *session.Session) error { time.Sleep(32 * time.Minute); return nil },
+		"a new token, then logout": func(m *session.Manager, s *session.Session) error {
+			if err := errors.Join(s.Renew(), s.Save(ctx), s.Logout()); err != nil {
+				return err
+			}
+			return nil
+		},
+		"another sign-in, then logout": func(m *session.Manager, s *session.Session) error {
+			return errors.Join(s.Login("bob"), s.Save(ctx), s.Logout())
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, db := newManager(t, nil)
+				was := old(t)
+				read := func() (*session.Old, error) { return was, nil }
+				s, err := m.Import(ctx, importToken(t, m, "credential"), read)
+				must(t, err)
+				must(t, end(m, s))
+				must(t, m.Commit(ctx, s))
+				for _, later := range []time.Duration{11 * time.Second, 25 * time.Hour, 8*24*time.Hour + 22*time.Hour} {
+					time.Sleep(later)
+					for range 10 {
+						_, _, err := db.Sweep(ctx, time.Now(), 1000)
+						must(t, err)
+					}
+					if _, err := m.Import(ctx, importToken(t, m, "credential"), read); !errors.Is(err, session.ErrExpired) {
+						t.Fatalf("%v later: %v", later, err)
+					}
+				}
+				if time.Until(was.Expires) > time.Hour || time.Until(was.Expires) < 0 {
+					t.Fatalf("the credential expires in %v", time.Until(was.Expires))
+				}
+				// And no tombstone is for ever.
+				time.Sleep(26 * time.Hour)
+				for range 10 {
+					_, _, err := db.Sweep(ctx, time.Now(), 1000)
+					must(t, err)
+				}
+				if n := count(t, db); n != 0 {
+					t.Errorf("%d records are left", n)
+				}
+			})
+		})
+	}
+}
+
+// Within the grace of a rotation the old credential reads, as the old token does.
+func TestImportWithinTheGrace(t *testing.T) {
+	m, _ := newManager(t, nil)
+	s, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) { return old(t), nil })
+	must(t, err)
+	must(t, s.Renew())
+	must(t, s.Save(ctx))
+	s, err = m.Import(ctx, importToken(t, m, "credential"), nil)
+	if !errors.Is(err, session.ErrRotated) || rings.Get(s) != 2 {
+		t.Errorf("%v", err)
+	}
+}
+
+// An old session may have had a life of its own.
+func TestImportRemembered(t *testing.T) {
+	m, _ := newManager(t, nil)
+	s, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+		return &session.Old{Expires: time.Now().Add(time.Hour), User: "ann", Fill: func(s *session.Session) error {
+			return errors.Join(rings.Set(s, 1), s.Remember(30*24*time.Hour), s.SetMeta("device", "Firefox"))
+		}}, nil
+	})
+	must(t, err)
+	if left := s.MaxAge(); left < 29*24*time.Hour || s.Meta()["device"] != "Firefox" {
+		t.Errorf("%v, %v", left, s.Meta())
+	}
+}
+
+// No end of a credential is too far away for a store to keep.
+func TestImportOfACredentialThatLivesLong(t *testing.T) {
+	m, db := newManager(t, nil)
+	s, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+		return &session.Old{Expires: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), User: "ann"}, nil
+	})
+	must(t, err)
+	must(t, s.Logout())
+	must(t, m.Commit(ctx, s))
+	page, _, err := db.Scan(ctx, "", 10)
+	must(t, err)
+	if len(page) != 1 || page[0].Purge.Year() != 2262 {
+		t.Errorf("%d records", len(page))
+	}
+}
+
+func TestImportTokenWiring(t *testing.T) {
+	m, _ := newManager(t, nil)
+	defer func() {
+		if why := fmt.Sprint(recover()); !strings.Contains(why, "31 bytes") {
+			t.Errorf("panic: %s", why)
+		}
+	}()
+	m.ImportToken(importSecret[:31], "credential")
+}
