@@ -68,6 +68,12 @@ func child(ctx context.Context, args []string) error {
 	case "update":
 		n, _ := strconv.Atoi(args[3])
 		err = childUpdate(ctx, s, args[2], n)
+	case "consume":
+		n, _ := strconv.Atoi(args[2])
+		limit, _ := strconv.Atoi(args[3])
+		err = childConsume(ctx, s, n, limit)
+	case "spend":
+		err = childSpend(ctx, s)
 	case "serve":
 		err = childServe(ctx, s, args[2:])
 	default:

@@ -24,9 +24,11 @@
 // Writes are grouped: what waits while the disk is busy goes into one transaction with one sync. A write
 // alone does not wait for company, and one that fails does not fail its neighbours.
 //
-// The file shows who was signed in and when, and the metadata; see the columns in schema.go. It holds no
-// token and no value that can be read without the visitor's cookie. Open makes it, its -wal and its -shm
-// readable to their owner only.
+// Quotas keeps the accounts of a quota.Ledger in the same file, on the same terms.
+//
+// The file shows who was signed in and when, the metadata, and who used how much of what; see the columns in
+// schema.go. It holds no token and no value that can be read without the visitor's cookie. Open makes it,
+// its -wal and its -shm readable to their owner only.
 //
 // # When not to use it
 //

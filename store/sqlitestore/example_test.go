@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"example.com/hardy/ratelimit/quota"
 	"example.com/hardy/session"
 	"example.com/hardy/store/sqlitestore"
 )
@@ -75,4 +76,33 @@ func ExampleNew() {
 	n, err := store.Count(context.Background())
 	fmt.Println(n, err)
 	// Output: 0 <nil>
+}
+
+func ExampleStore_Quotas() {
+	dir, err := os.MkdirTemp("", "hardy")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	ctx := context.Background()
+
+	for range 2 { // the program, and the program started again
+		db, err := sqlitestore.Open(ctx, filepath.Join(dir, "sessions.db"), nil)
+		if err != nil {
+			log.Fatal(err)
+		}
+		ledger, err := quota.New(db.Quotas(), &quota.Options{Resources: []quota.Resource{
+			{Name: "api_calls", Default: &quota.Quota{Limit: 100, Period: quota.Month(nil)}},
+		}})
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Println(ledger.Consume(ctx, "ann", "api_calls", 60))
+		if err := db.Close(); err != nil {
+			log.Fatal(err)
+		}
+	}
+	// Output:
+	// <nil>
+	// quota exceeded for api_calls: 120/100
 }

@@ -59,6 +59,16 @@ CREATE UNIQUE INDEX hardy_sessions_id ON hardy_sessions (id);
 CREATE INDEX hardy_sessions_user ON hardy_sessions (user) WHERE user <> '' AND ended = '';
 CREATE INDEX hardy_sessions_due ON hardy_sessions (due);
 CREATE INDEX hardy_sessions_end ON hardy_sessions (end_seq) WHERE end_seq IS NOT NULL;
+`, `
+CREATE TABLE hardy_quotas (
+	n        INTEGER PRIMARY KEY,
+	user     TEXT NOT NULL,
+	resource TEXT NOT NULL,
+	account  BLOB NOT NULL, -- in the form of package quota: what is used, when, and the user's own quota
+	due      INTEGER        -- may be forgotten then, in nanoseconds since 1970; NULL: never
+) STRICT;
+CREATE UNIQUE INDEX hardy_quotas_account ON hardy_quotas (user, resource);
+CREATE INDEX hardy_quotas_due ON hardy_quotas (due) WHERE due IS NOT NULL;
 `}
 
 // setUp makes the file ready and prepares what reads.
@@ -71,6 +81,7 @@ func (s *Store) setUp(ctx context.Context) error {
 		text string
 	}{
 		{&s.load, loadSQL}, {&s.list, listSQL}, {&s.scan, scanSQL}, {&s.count, countSQL}, {&s.last, lastSQL}, {&s.ends, endsSQL},
+		{&s.accounts, accountsSQL},
 	} {
 		if err := s.patiently(ctx, func() (err error) {
 			*p.stmt, err = s.db.PrepareContext(ctx, p.text)

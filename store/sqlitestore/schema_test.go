@@ -44,7 +44,7 @@ func TestMigrations(t *testing.T) {
 	}
 	must(t, s.Close())
 	_, err := Open(ctx, path, nil)
-	wantFault(t, "Open of a newer file", err, path, "schema 3", "knows 1")
+	wantFault(t, "Open of a newer file", err, path, "schema 4", "knows 2")
 }
 
 func columns(t *testing.T, path, name string) (n int) {
@@ -61,6 +61,7 @@ func TestEveryQueryUsesAnIndex(t *testing.T) {
 	s := open(t, filepath.Join(t.TempDir(), "s.db"))
 	for _, query := range []string{
 		loadSQL, listSQL, scanSQL, endsSQL, replaceSQL, writableSQL, touchSQL, endSQL, rivalsSQL, dueSQL, forgetSQL, blankSQL, postponeSQL,
+		accountSQL, accountsSQL, bookSQL, closeSQL, dueAccountSQL,
 	} {
 		n := strings.Count(query, "?")
 		if strings.Contains(query, "?1") { // numbered: the driver wants the highest one

@@ -24,7 +24,8 @@ type Options struct {
 const watchInterval = 250 * time.Millisecond
 
 // Store is a session.Store in a SQLite file, with all five optional interfaces: session.Capper, Scanner,
-// Importer, Watcher and Sweeper. It is safe for concurrent use by many goroutines and processes.
+// Importer, Watcher and Sweeper, and by Quotas a quota.Store. It is safe for concurrent use by many goroutines
+// and processes.
 //
 // Its methods answer as session.Store says. Any other error names the file and the mend where one is
 // known; what failed is tried afresh by the next call, so that a disk that has room again, or a lock that
@@ -41,8 +42,8 @@ type Store struct {
 	path  string      // whole; "" from New
 	file  os.FileInfo // what Open found there; nil from New
 
-	load, list, scan, count, last, ends *sql.Stmt
-	readers                             chan struct{} // a place for each reading connection; nil from New
+	load, list, scan, count, last, ends, accounts *sql.Stmt
+	readers                                       chan struct{} // a place for each reading connection; nil from New
 
 	queue  queue
 	writer *writer // the leader's alone; nil until it is needed, and after a fault
@@ -59,7 +60,7 @@ var (
 	_ session.Sweeper  = (*Store)(nil)
 )
 
-// New keeps sessions in two tables (their names begin with hardy_) of a database that the caller has
+// New keeps sessions in three tables (their names begin with hardy_) of a database that the caller has
 // opened, with any driver for SQLite 3.37 or later. It makes the tables, or brings them up to date, and
 // puts the database into WAL mode, which it stays in. The rest of the database is left alone, and the
 // file's permissions are the caller's.
@@ -104,7 +105,7 @@ func (s *Store) Close() error {
 // stop lets go of everything. No leader runs.
 func (s *Store) stop() error {
 	var err error
-	for _, stmt := range []*sql.Stmt{s.load, s.list, s.scan, s.count, s.last, s.ends} {
+	for _, stmt := range []*sql.Stmt{s.load, s.list, s.scan, s.count, s.last, s.ends, s.accounts} {
 		if stmt != nil {
 			err = errors.Join(err, stmt.Close())
 		}
