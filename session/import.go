@@ -48,27 +48,27 @@ func (m *Manager) ImportToken(secret []byte, credential string) (*Token, error) 
 
 // Import returns the session that was made of an old credential, by its ImportToken, or makes it. read is called
 // where there is none yet, and answers with the old session, or nil where the credential opens nothing; then, and where
-// there is nothing to carry over, the session is nil, too. Of several requests at once one makes it, and all get it. The
-// visitor has to be given the token; a session that was there before is not renewed by it (Touch).
+// there is nothing to carry over, the session is nil, too. Of several requests at once one makes it, as made tells it,
+// and all get it. The visitor has to be given the token; a session that was there before is not renewed by it (Touch).
 //
 // It is no sign-in: Options.MaxPerUser does not count here, and the user's next sign-in sees to it.
 //
 // Errors: *ExpiredError and ErrRotated with a session, as from Load: what was made of the credential has ended.
 // ErrUnavailable. That of read, as it is. Any other, such as ErrTooLarge or that of Fill: the old session
 // can't be carried over, which is logged; go on as with a new visitor.
-func (m *Manager) Import(ctx context.Context, t *Token, read func() (*Old, error)) (*Session, error) {
-	s, err := m.madeOf(ctx, t)
-	if !errors.Is(err, ErrNotFound) {
-		return s, err
+func (m *Manager) Import(ctx context.Context, t *Token, read func() (*Old, error)) (s *Session, made bool, err error) {
+	if s, err = m.madeOf(ctx, t); !errors.Is(err, ErrNotFound) {
+		return s, false, err
 	}
 	old, err := read()
 	if old == nil || err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	if s, err = m.carryOver(ctx, t, old); errors.Is(err, ErrExists) {
-		return m.Load(ctx, t)
+		s, err = m.Load(ctx, t)
+		return s, false, err
 	}
-	return s, err
+	return s, s != nil, err
 }
 
 // madeOf is Load, but for ErrNotFound.

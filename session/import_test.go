@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -37,9 +38,9 @@ func TestImportMakesASession(t *testing.T) {
 	m, db := newManager(t, nil)
 	token := importToken(t, m, "credential")
 	was := old(t)
-	s, err := m.Import(ctx, token, func() (*session.Old, error) { return was, nil })
+	s, made, err := m.Import(ctx, token, func() (*session.Old, error) { return was, nil })
 	must(t, err)
-	if s.User() != "ann" || !s.AuthTime().Equal(was.AuthTime.Round(0)) || rings.Get(s) != 2 || s.Handle() == "" {
+	if !made || s.User() != "ann" || !s.AuthTime().Equal(was.AuthTime.Round(0)) || rings.Get(s) != 2 || s.Handle() == "" {
 		t.Errorf("it holds %q, %v, %d, %q", s.User(), s.AuthTime(), rings.Get(s), s.Handle())
 	}
 	if list, err := m.List(ctx, "ann"); err != nil || len(list) != 1 || list[0].Handle != s.Handle() {
@@ -49,12 +50,12 @@ func TestImportMakesASession(t *testing.T) {
 	must(t, m.Commit(ctx, s))
 
 	// The next request with the credential finds it, and asks nobody about the old one.
-	s, err = m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+	s, made, err = m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
 		t.Error("read again")
 		return nil, nil
 	})
 	must(t, err)
-	if rings.Get(s) != 3 || s.User() != "ann" {
+	if made || rings.Get(s) != 3 || s.User() != "ann" {
 		t.Errorf("found: %q, %d rings", s.User(), rings.Get(s))
 	}
 
@@ -68,7 +69,7 @@ func TestImportMakesASession(t *testing.T) {
 			return token
 		}(),
 	} {
-		s, err := m.Import(ctx, other, func() (*session.Old, error) { return nil, nil })
+		s, _, err := m.Import(ctx, other, func() (*session.Old, error) { return nil, nil })
 		if s != nil || err != nil {
 			t.Errorf("found by another credential: %v, %v", s, err)
 		}
@@ -87,7 +88,7 @@ func TestImportOfNothing(t *testing.T) {
 		"empty":     func() (*session.Old, error) { return &session.Old{Expires: later}, nil },
 		"no values": func() (*session.Old, error) { return &session.Old{Expires: later, Fill: noValues}, nil },
 	} {
-		if s, err := m.Import(ctx, importToken(t, m, name), read); s != nil || err != nil {
+		if s, made, err := m.Import(ctx, importToken(t, m, name), read); s != nil || made || err != nil {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
 	}
@@ -118,7 +119,7 @@ func TestImportThatFails(t *testing.T) {
 			return s.SetMeta("device", strings.Repeat("x", 2000))
 		}}, nil, session.ErrTooLarge},
 	} {
-		s, err := m.Import(ctx, importToken(t, m, name), func() (*session.Old, error) { return test.old, test.err })
+		s, _, err := m.Import(ctx, importToken(t, m, name), func() (*session.Old, error) { return test.old, test.err })
 		if s != nil || err == nil || test.want != nil && !errors.Is(err, test.want) || errors.Is(err, session.ErrUnavailable) {
 			t.Errorf("%s: %v, %v", name, s, err)
 		}
@@ -133,7 +134,7 @@ func TestImportUnderAStoreThatFails(t *testing.T) {
 		faults := sessiontest.NewFaults(store.NewMemory(nil))
 		m := session.NewManager(faults, nil)
 		faults.Add(sessiontest.Fault{Op: op, Err: errors.New("down")})
-		s, err := m.Import(ctx, importToken(t, m, op), func() (*session.Old, error) { return old(t), nil })
+		s, _, err := m.Import(ctx, importToken(t, m, op), func() (*session.Old, error) { return old(t), nil })
 		if s != nil || !errors.Is(err, session.ErrUnavailable) {
 			t.Errorf("%s: %v, %v", op, s, err)
 		}
@@ -145,11 +146,12 @@ func TestImportByManyAtOnce(t *testing.T) {
 	m, db := newManager(t, nil)
 	const n = 16
 	var ready, done sync.WaitGroup
+	var makers atomic.Int32
 	ready.Add(n)
 	handles := make([]string, n)
 	for i := range n {
 		done.Go(func() {
-			s, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+			s, made, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
 				ready.Done()
 				ready.Wait() // all have looked before any has made it
 				return old(t), nil
@@ -159,6 +161,9 @@ func TestImportByManyAtOnce(t *testing.T) {
 				return
 			}
 			handles[i] = s.Handle()
+			if made {
+				makers.Add(1)
+			}
 		})
 	}
 	done.Wait()
@@ -167,8 +172,8 @@ func TestImportByManyAtOnce(t *testing.T) {
 			t.Fatalf("more than one session: %q", handles)
 		}
 	}
-	if got := count(t, db); got != 1 {
-		t.Errorf("%d records", got)
+	if got := count(t, db); got != 1 || makers.Load() != 1 {
+		t.Errorf("%d records, %d made", got, makers.Load())
 	}
 }
 
@@ -195,7 +200,7 @@ func TestImportedSessionStaysEnded(t *testing.T) {
 				m, db := newManager(t, nil)
 				was := old(t)
 				read := func() (*session.Old, error) { return was, nil }
-				s, err := m.Import(ctx, importToken(t, m, "credential"), read)
+				s, _, err := m.Import(ctx, importToken(t, m, "credential"), read)
 				must(t, err)
 				must(t, end(m, s))
 				must(t, m.Commit(ctx, s))
@@ -205,7 +210,7 @@ func TestImportedSessionStaysEnded(t *testing.T) {
 						_, _, err := db.Sweep(ctx, time.Now(), 1000)
 						must(t, err)
 					}
-					if _, err := m.Import(ctx, importToken(t, m, "credential"), read); !errors.Is(err, session.ErrExpired) {
+					if _, _, err := m.Import(ctx, importToken(t, m, "credential"), read); !errors.Is(err, session.ErrExpired) {
 						t.Fatalf("%v later: %v", later, err)
 					}
 				}
@@ -229,11 +234,11 @@ func TestImportedSessionStaysEnded(t *testing.T) {
 // Within the grace of a rotation the old credential reads, as the old token does.
 func TestImportWithinTheGrace(t *testing.T) {
 	m, _ := newManager(t, nil)
-	s, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) { return old(t), nil })
+	s, _, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) { return old(t), nil })
 	must(t, err)
 	must(t, s.Renew())
 	must(t, s.Save(ctx))
-	s, err = m.Import(ctx, importToken(t, m, "credential"), nil)
+	s, _, err = m.Import(ctx, importToken(t, m, "credential"), nil)
 	if !errors.Is(err, session.ErrRotated) || rings.Get(s) != 2 {
 		t.Errorf("%v", err)
 	}
@@ -242,7 +247,7 @@ func TestImportWithinTheGrace(t *testing.T) {
 // An old session may have had a life of its own.
 func TestImportRemembered(t *testing.T) {
 	m, _ := newManager(t, nil)
-	s, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+	s, _, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
 		return &session.Old{Expires: time.Now().Add(time.Hour), User: "ann", Fill: func(s *session.Session) error {
 			return errors.Join(rings.Set(s, 1), s.Remember(30*24*time.Hour), s.SetMeta("device", "Firefox"))
 		}}, nil
@@ -256,7 +261,7 @@ func TestImportRemembered(t *testing.T) {
 // No end of a credential is too far away for a store to keep.
 func TestImportOfACredentialThatLivesLong(t *testing.T) {
 	m, db := newManager(t, nil)
-	s, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+	s, _, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
 		return &session.Old{Expires: time.Date(9999, 12, 31, 0, 0, 0, 0, time.UTC), User: "ann"}, nil
 	})
 	must(t, err)
