@@ -1,0 +1,143 @@
+package scsstore
+
+import (
+	"context"
+	"hash/maphash"
+	"strings"
+	"sync"
+	"time"
+)
+
+// turns lets the writers of one session in this process go one after another, and remembers for a moment what was
+// last seen of a row, so that a write need not ask again for what this process has just read or written.
+type turns struct {
+	seed   maphash.Seed
+	shards [64]shard
+}
+
+type shard struct {
+	mu   sync.Mutex
+	held map[string]*turn // an entry for each id that is being written
+
+	writes         uint64          // how many have ended: a read that began before one of them may be out of date
+	looks, earlier map[string]look // two generations, dropped by turns
+	turned         time.Time
+}
+
+// turn is a lock that a context can give up waiting for. Its holder and all who wait are its users.
+type turn struct {
+	users int
+	free  chan struct{} // holds one item while users wait and none of them has the turn
+}
+
+// look is a row as it was found or written.
+type look struct {
+	row   []byte
+	until time.Time // as good as asking again
+}
+
+const longestLook = 10 * time.Millisecond
+
+func newTurns() *turns {
+	t := &turns{seed: maphash.MakeSeed()}
+	for i := range t.shards {
+		t.shards[i].held = make(map[string]*turn)
+	}
+	return t
+}
+
+func (t *turns) shard(id string) *shard {
+	return &t.shards[maphash.String(t.seed, id)%uint64(len(t.shards))]
+}
+
+// enter waits for the turn to write id. After a nil error leave must be called.
+func (s *shard) enter(ctx context.Context, id string) error {
+	s.mu.Lock()
+	own := s.held[id]
+	if own == nil {
+		s.held[id] = &turn{users: 1, free: make(chan struct{}, 1)}
+		s.mu.Unlock()
+		return nil
+	}
+	own.users++
+	s.mu.Unlock()
+	select {
+	case <-own.free:
+		return nil
+	case <-ctx.Done():
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.retire(id, own)
+	return ctx.Err()
+}
+
+func (s *shard) leave(id string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	own := s.held[id]
+	if s.retire(id, own); own.users > 0 {
+		own.free <- struct{}{}
+	}
+}
+
+func (s *shard) retire(id string, own *turn) {
+	if own.users--; own.users == 0 {
+		delete(s.held, id)
+	}
+}
+
+// asked is called before a question to the store.
+func (s *shard) asked() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.writes
+}
+
+// found remembers a row that was read between begin and now, unless somebody here wrote meanwhile. An engine that answers
+// within microseconds may as well be asked again.
+func (s *shard) found(id string, row []byte, asked uint64, begin time.Time) {
+	now := time.Now()
+	if now.Sub(begin) < 5*time.Microsecond {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writes == asked {
+		s.remember(id, row, begin, now)
+	}
+}
+
+// wrote remembers a row that was written between begin and now; nil: what lies there is not known.
+func (s *shard) wrote(id string, row []byte, begin time.Time) {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	s.remember(id, row, begin, now)
+}
+
+func (s *shard) remember(id string, row []byte, begin, now time.Time) {
+	if now.Sub(s.turned) > longestLook {
+		s.earlier, s.looks, s.turned = s.looks, nil, now
+	}
+	if s.looks == nil {
+		s.looks = make(map[string]look)
+	}
+	s.looks[strings.Clone(id)] = look{row, now.Add(min(4*now.Sub(begin), longestLook))}
+}
+
+// seen returns the row under id where this process has just seen it.
+func (s *shard) seen(id string) []byte {
+	now := time.Now()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, ok := s.looks[id]
+	if !ok {
+		l = s.earlier[id]
+	}
+	if !now.Before(l.until) {
+		return nil
+	}
+	return l.row
+}
