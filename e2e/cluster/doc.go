@@ -1,0 +1,3 @@
+// Package cluster tests several Hardy processes on one store: whole requests while servers and networks fail. There is
+// nothing to import.
+package cluster
