@@ -18,6 +18,7 @@ type bell struct {
 	board    board
 	domain   string // its hosts bell. and two. share a cookie
 	strict   bool
+	users    bool // several on one desk, for development
 	tls      bool
 }
 
@@ -25,11 +26,28 @@ type bell struct {
 // refused asks the store for nothing.
 func (b *bell) handler() http.Handler {
 	perAddress := ratelimit.MustNew(nil, ratelimit.Policy{Name: "address", Limit: ratelimit.Per(50, time.Second), Burst: 500})
-	return middleware.Chain(b.hosts(),
+	h := middleware.Chain(b.hosts(),
 		careful,
 		middleware.RateLimit(perAddress, middleware.ByIP, nil),
 		http.NewCrossOriginProtection().Handler,
 	)
+	if b.users {
+		h = middleware.DevUsers(b.sessions, b.keyrings.bell, b.options(), nil)(h)
+	}
+	return h
+}
+
+// options are how the bell's sessions are carried and met.
+func (b *bell) options() *middleware.Options {
+	o := &middleware.Options{
+		InsecureHTTP: !b.tls,                                      // then it serves this computer only
+		Aware:        []string{"POST /sign-in", "POST /sign-out"}, // they work after an end, too
+		Skip:         []string{"GET /style.css", "GET /bell.js", "GET /hardy.js", "POST /hardy/reset"},
+	}
+	if b.strict {
+		o.Ended = middleware.Strict
+	}
+	return o
 }
 
 // hosts gives the second app a host name of its own. The bell answers to every other.
@@ -66,14 +84,7 @@ func (b *bell) first() http.Handler {
 	mux.HandleFunc("GET /bell.js", serveStatic)
 	mux.Handle("GET /hardy.js", middleware.Script())
 
-	options := &middleware.Options{
-		InsecureHTTP: !b.tls,                                      // then it serves this computer only
-		Aware:        []string{"POST /sign-in", "POST /sign-out"}, // they work after an end, too
-		Skip:         []string{"GET /style.css", "GET /bell.js", "GET /hardy.js", "POST /hardy/reset"},
-	}
-	if b.strict {
-		options.Ended = middleware.Strict
-	}
+	options := b.options()
 	mux.Handle("POST /hardy/reset", middleware.ResetHandler(b.sessions, b.keyrings.bell, options))
 
 	// Somebody who has signed in on many devices is one user.

@@ -9,6 +9,10 @@
 //	go run ./examples/bell -idle 10s            # a page that is opened starts over
 //	go run ./examples/bell -idle 10s -strict    # every page says that the session has ended
 //
+// To be several people at once, each in a frame of their own:
+//
+//	go run ./examples/bell -users
+//
 // Sessions survive a restart: they rest in a file, sealed, and the keys of the browsers' cookies in others beside it.
 // Over plain HTTP it serves this computer only; with -tls-cert and -tls-key it serves others, too.
 package main
@@ -28,6 +32,7 @@ import (
 	"syscall"
 	"time"
 
+	"example.com/hardy/cookie"
 	"example.com/hardy/session"
 	"example.com/hardy/store/sqlitestore"
 )
@@ -53,6 +58,9 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
+	if set.users {
+		keys.bell = cookie.DevKeys("bell")
+	}
 	store, err := sqlitestore.Open(ctx, set.db, nil)
 	if err != nil {
 		return err
@@ -70,6 +78,7 @@ func run(ctx context.Context, args []string, out io.Writer) (err error) {
 		board:    board{filepath.Join(filepath.Dir(set.db), "note.txt")},
 		domain:   set.domain,
 		strict:   set.strict,
+		users:    set.users,
 		tls:      set.certificate != nil,
 	}
 	sweeping, stop := context.WithCancel(ctx)

@@ -16,7 +16,7 @@ import (
 // settings are what the command line asks for.
 type settings struct {
 	address, db, keys, domain string
-	strict                    bool
+	strict, users             bool
 	options                   session.Options
 	certificate               *tls.Certificate // nil: plain HTTP
 }
@@ -32,6 +32,7 @@ func parse(args []string, out io.Writer) (*settings, error) {
 	flags.StringVar(&set.domain, "domain", "hardy.localhost", "`domain` whose hosts bell. and two. share a cookie")
 	flags.DurationVar(&set.options.Idle, "idle", session.DefaultIdle, "how long a session lives without a request")
 	flags.BoolVar(&set.strict, "strict", false, "after the end of a session, say so on every page instead of starting over")
+	flags.BoolVar(&set.users, "users", false, "for development: show several users on one desk, with keys that end with the process")
 	cert := flags.String("tls-cert", "", "`file` of a certificate, to serve over TLS")
 	key := flags.String("tls-key", "", "`file` of the certificate's key")
 	if err := flags.Parse(args); err != nil {
@@ -111,5 +112,8 @@ func (set *settings) announce(out io.Writer, at net.Addr) {
 	_, port, _ := net.SplitHostPort(at.String())
 	fmt.Fprintf(out, "The bell hangs at %s://%s/ (Ctrl+C takes it down).\n", scheme, at)
 	fmt.Fprintf(out, "It shares a cookie with a second app, as %[1]s://bell.%[2]s:%[3]s/ and %[1]s://two.%[2]s:%[3]s/.\n", scheme, set.domain, port)
+	if set.users {
+		fmt.Fprintf(out, "Several users sit at %s://users.localhost:%s/.\n", scheme, port)
+	}
 	fmt.Fprintf(out, "Sessions: %s\nKeys:     %s\n", set.db, set.keys)
 }

@@ -38,6 +38,7 @@ var (
 	// over HTTP
 	rows    = suite{"./middleware", "^(Test[ACHLK][0-9]|TestAttack|TestEdited|TestCommitFailure|TestKeysRotate|TestBadCookies)"}
 	rest    = suite{"./middleware", "Origin|Reset|StartOver|StartsOver|LocalPath|Ended|Renew|Idle|Lifetime|Outcomes|Writer|Panic|Crawler|Wiring|DevKeys|Options|Double"}
+	desk    = suite{"./middleware", "DevUsers"}
 	writer  = suite{"./middleware", "Writer|Hijack|Hint|Commit|Panic|Jar|Header|Sent|Keys|Rotat|Nest|Two|Wiring"}
 	replay  = []suite{sessions, rows, rest}
 	overHTT = []suite{rows, rest}
@@ -180,8 +181,8 @@ var mutations = []mutation{
 	one("Aware routes see the end", "middleware/sessions.go", "case aware:\n", "case aware && h.ended == Fresh:\n", overHTT...),
 	one("loads that act on nothing keep the cookie", "middleware/sessions.go", "case actsOnNothing(r):", "case false:", overHTT...),
 	one("prefetches and Passive routes don't renew", "middleware/sessions.go", "err == nil && !prefetch(r) && !h.passive.match(r)", "err == nil", overHTT...),
-	one("re-sealing rides on a write of its own", "middleware/sessions.go", "case d.Due, x.carried.Stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.carried.Stale && x.unmoved(d.Token):", overHTT...),
-	one("re-sealing: the token still opens it", "middleware/sessions.go", "case d.Due, x.carried.Stale && d.Stored && x.unmoved(d.Token):", "case d.Due, x.carried.Stale && d.Stored:", rows),
+	one("re-sealing rides on a write of its own", "middleware/sessions.go", "case d.Due, x.carried.Stale && d.Stored && x.unmoved(d.Token),", "case d.Due, x.carried.Stale && x.unmoved(d.Token),", overHTT...),
+	one("re-sealing: the token still opens it", "middleware/sessions.go", "case d.Due, x.carried.Stale && d.Stored && x.unmoved(d.Token),", "case d.Due, x.carried.Stale && d.Stored,", rows),
 	one("revoked key, opened before", "middleware/carriers.go", "switch c.keys.State(known.key) {", "switch cookie.Primary {", overHTT...),
 	one("failed commit: the handler's header goes", "middleware/writer.go", "clear(h)\n\tmaps.Copy(h, w.entry)", "maps.Copy(h, w.entry)", writer),
 	one("failed commit: the handler's body goes", "middleware/writer.go", "func (w *writer) Write(b []byte) (int, error) {\n\tif !w.send() {", "func (w *writer) Write(b []byte) (int, error) {\n\tif w.send(); false {", rows, writer),
@@ -199,6 +200,11 @@ var mutations = []mutation{
 	one("Origin: none, with a cookie", "middleware/origin.go", `return len(r.Header["Cookie"]) == 0`, "return true", overHTT...),
 	one("Origin of the reset", "middleware/reset.go", "h.checked = h.origin.Handler(http.HandlerFunc(h.reset))", "h.checked = http.HandlerFunc(h.reset)", rest),
 	one("reset: only the ended", "middleware/reset.go", "if ended {\n\t\th.carrier.Drop(r)", "if ended || true {\n\t\th.carrier.Drop(r)", rest),
+	one("DevUsers: development keys only", "middleware/devusers.go", "if keys == nil || !keys.Dev() {", "if keys == nil {", desk),
+	one("DevUsers: from this computer only", "middleware/devusers.go", "remote.Addr().Unmap().IsLoopback() && here.Addr().Unmap().IsLoopback()", "(remote.Addr().IsValid() || here.Addr().IsValid())", desk),
+	one("DevUsers: not through a proxy", "middleware/devusers.go", "if r.Header[proxied] != nil {", `if proxied == "" {`, desk),
+	one("DevUsers: forms of its own only", "middleware/devusers.go", "http.NewCrossOriginProtection().Handler(Sessions(m, keys, &own)(seat))", "Sessions(m, keys, &own)(seat)", desk),
+	one("DevUsers: below its own host only", "middleware/devusers.go", "below && (len(seat) != 1 || !strings.Contains(devSeats, seat))", `below && seat == ""`, desk),
 	one("reset: POST only", "middleware/reset.go", "if r.Method != http.MethodPost {", "if false {", rest),
 	one("starting over: not on another site's link", "middleware/startover.go", `case "", "none", "same-origin":`, `case "", "none", "same-origin", "cross-site", "same-site":`, rest),
 	one("way back: two slashes", "middleware/wayback.go", `if strings.Contains(path, "//") {`, "if false {", rest),

@@ -633,7 +633,7 @@ func (x *tour) everyType() {
 		"cookie.Sealer": x.sealers[0], "cookie.Opened": opened, "cookie.Source": nil, // the application's own
 		"cookie.Options": &cookie.Options{}, "cookie.Spec": local, "cookie.Trace": &cookie.Trace{}, "cookie.OpenedInfo": cookie.OpenedInfo{}, "cookie.ReloadedInfo": cookie.ReloadedInfo{},
 		"middleware.Carrier": seconds, "middleware.NewCarrier": middleware.Header("X-Session"), "middleware.Carried": carried, "middleware.State": carried.State,
-		"middleware.CookieOptions": &middleware.CookieOptions{Shared: x.team}, "middleware.Ended": middleware.Strict, "middleware.Options": &middleware.Options{}, "middleware.Page": middleware.Page{},
+		"middleware.DevUsersOptions": &middleware.DevUsersOptions{}, "middleware.CookieOptions": &middleware.CookieOptions{Shared: x.team}, "middleware.Ended": middleware.Strict, "middleware.Options": &middleware.Options{}, "middleware.Page": middleware.Page{},
 		"store.MemoryOptions": &store.MemoryOptions{}, "store.Memory": nil, // what a store holds is sealed; TestA2 looks at it
 	} {
 		x.types[typ] = v
