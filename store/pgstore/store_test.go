@@ -1,0 +1,56 @@
+package pgstore
+
+import (
+	"os"
+	"testing"
+
+	"example.com/hardy/internal/servers"
+	"example.com/hardy/session"
+	"example.com/hardy/store/storetest"
+)
+
+func TestMain(m *testing.M) { os.Exit(servers.Run(m)) }
+
+// open opens a store that ends with the test.
+func open(t testing.TB, url string, o *Options) *Store {
+	t.Helper()
+	s, err := Open(t.Context(), url, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s
+}
+
+func TestStore(t *testing.T) {
+	p := servers.SharedPostgres(t)
+	storetest.Run(t, func(t *testing.T) session.Store { return open(t, p.URL(), nil) })
+}
+
+// The suite again where the table has another name and place, through a pooler, and in each way in which pgx sends
+// statements.
+func TestStoreElsewhere(t *testing.T) {
+	t.Parallel()
+	p := servers.SharedPostgres(t)
+	p.SQL(`CREATE SCHEMA "odd ""schema"`)
+	bouncer := servers.StartPgBouncer(t, p, "default_pool_size = 4")
+	for name, at := range map[string]struct {
+		url string
+		o   *Options
+	}{
+		"another schema and table": {p.URL(), &Options{Schema: `odd "schema`, Table: `Sessions of "the" app`}},
+		"PgBouncer":                {bouncer.URL(), &Options{Table: "bouncer", Listen: p.URL()}},
+		"exec":                     {p.URL() + "&default_query_exec_mode=exec", &Options{Table: "exec"}},
+		"describe_exec":            {p.URL() + "&default_query_exec_mode=describe_exec", &Options{Table: "describe"}},
+		"simple_protocol":          {p.URL() + "&default_query_exec_mode=simple_protocol", &Options{Table: "simple"}},
+		"one connection":           {p.URL() + "&pool_max_conns=1", &Options{Table: "one"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			storetest.Run(t, func(t *testing.T) session.Store { return open(t, at.url, at.o) })
+		})
+	}
+}
