@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"strconv"
@@ -110,7 +111,7 @@ func childWrite(ctx context.Context, s *Store, rounds string) error {
 }
 
 func childRecord(ctx context.Context, s *Store, end bool) error {
-	r := fresh([]string{"", "ann"}[len(newID())%2])
+	r := fresh([]string{"", "ann"}[rand.IntN(2)])
 	r.Data = dataOf(r.ID, 1)
 	if err := s.Create(ctx, r); err != nil {
 		return err

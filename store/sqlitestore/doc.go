@@ -37,7 +37,7 @@
 // by other means in the same process (to copy it, to hash it): POSIX drops a process's locks on a file
 // when any of its descriptors is closed. To make a backup use VACUUM INTO, or the sqlite3 program's .backup.
 //
-// A record takes about 240 bytes and its values. The file does not shrink; room that swept records gave
+// A record takes about 240 bytes and its values, the log some 16 MB. Neither file shrinks; room that swept records gave
 // back is used again.
 //
 // # Later versions

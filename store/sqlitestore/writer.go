@@ -21,7 +21,9 @@ type writer struct {
 }
 
 // hire returns a writer on a connection of its own. busy_timeout is 0 because waiting is done in begin,
-// where new ops can join meanwhile; fullfsync makes macOS flush the drive as well.
+// where new ops can join meanwhile; fullfsync makes macOS flush the drive as well. A checkpoint after 4,000
+// pages (16 MB) in place of 1,000 copies and syncs a page that changes often a quarter as many times; the cache
+// (of 16 MB, in KiB) keeps those pages, which 2 MB do not from some 4,000 sessions on.
 func (s *Store) hire(ctx context.Context) (*writer, error) {
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
@@ -30,7 +32,7 @@ func (s *Store) hire(ctx context.Context) (*writer, error) {
 	w := &writer{conn: conn, stmts: make(map[string]*sql.Stmt)}
 	for _, pragma := range []string{
 		"PRAGMA busy_timeout=0", "PRAGMA synchronous=FULL", "PRAGMA fullfsync=1", "PRAGMA checkpoint_fullfsync=1",
-		"PRAGMA journal_size_limit=67108864",
+		"PRAGMA journal_size_limit=67108864", "PRAGMA wal_autocheckpoint=4000", "PRAGMA cache_size=-16384",
 	} {
 		if _, err := conn.ExecContext(ctx, pragma); err != nil {
 			w.close()
