@@ -100,8 +100,11 @@ func (h *cookies) checkOuter(w http.ResponseWriter) {
 // ownWriter is w, or the next one below it that is ours; nil where there is none.
 func ownWriter(w http.ResponseWriter) *writer {
 	for {
-		if own, ok := w.(*writer); ok {
+		switch own := w.(type) {
+		case *writer:
 			return own
+		case *Writer:
+			return &own.writer
 		}
 		wrapping, ok := w.(interface{ Unwrap() http.ResponseWriter })
 		if !ok {
