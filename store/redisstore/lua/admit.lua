@@ -1,0 +1,12 @@
+-- Makes a reserved record one that is there. Where another login has evicted it already, it stays ended.
+-- KEYS: the record, its bucket's due. ARGV: the end of the record's key, when to look at it, now.
+local v = redis.call('GETRANGE', KEYS[1], 0, 96)
+if v == '' then
+  return 0
+end
+if byte(v, 3) == 1 then
+  redis.call('SETRANGE', KEYS[1], 2, '\0')
+  redis.call('PEXPIREAT', KEYS[1], alive(ms(v, 50)))
+  enrol(KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]))
+end
+return 1

@@ -1,0 +1,3 @@
+-- Sweeps a bucket.
+-- KEYS: its due. ARGV: the prefix of its keys, now, how many records to look at.
+return sweep(ARGV[1], tonumber(ARGV[2]), ARGV[3])

@@ -1,0 +1,139 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// dialTimeout bounds the making of a connection.
+	dialTimeout = time.Second
+	// pingGap and answerTimeout bound how long a connection that delivers nothing is held for a good one: it is asked
+	// after no more than two gaps.
+	pingGap       = 500 * time.Millisecond
+	answerTimeout = time.Second
+)
+
+// Open keeps sessions in the server that the URL names:
+//
+//	redis://user:password@host:6379/0              one server; rediss:// for TLS
+//	redis://host:6379?addr=host2:6379              a Cluster, by some of its nodes
+//	redis://host:26379?addr=host2:26379&master_set=name   a primary that Sentinels watch, by these
+//	unix:///run/redis.sock?db=0                    a socket
+//
+// Other parameters are those of rueidis.ParseURL. The password is in no error and no log.
+//
+// It refuses, with an error that says how to mend it: a server that does not answer, does not know the password, is
+// older than Redis 6.2, or a replica; one that evicts keys when its memory is full (maxmemory-policy must be
+// noeviction; where nothing tells, a warning is logged); and sessions of a newer Hardy. ctx bounds the opening
+// alone, for which there are 10 s otherwise.
+func Open(ctx context.Context, address string, o *Options) (*Store, error) {
+	s, err := newStore(o)
+	if err != nil {
+		return nil, err
+	}
+	opt, err := parse(address)
+	if err != nil {
+		return nil, err
+	}
+	if opt.Dialer.Timeout == 0 {
+		opt.Dialer.Timeout = dialTimeout
+	}
+	if opt.ConnWriteTimeout == 0 {
+		opt.ConnWriteTimeout = answerTimeout
+	}
+	opt.Dialer.KeepAlive = pingGap
+	opt.Sentinel.Dialer = opt.Dialer
+	opt.Sentinel.TLSConfig = opt.TLSConfig
+	opt.Sentinel.TopologyRefreshInterval = 5 * time.Second
+	opt.DisableCache = s.cache == nil
+	if s.cache != nil {
+		opt.NewCacheStoreFn = s.cache.newFeed
+		opt.PipelineMultiplex = -1 // one connection to a server: see cache
+	}
+	if o != nil && o.Configure != nil {
+		o.Configure(&opt)
+	}
+	s.name = strings.Join(opt.InitAddress, ", ")
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	if err := s.connect(ctx, opt); err != nil {
+		return nil, s.explain(err)
+	}
+	s.owned = true
+	if err := s.check(ctx); err != nil {
+		s.client.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// connect makes the client, or gives up at ctx's end: making it asks no ctx.
+func (s *Store) connect(ctx context.Context, opt rueidis.ClientOption) error {
+	type made struct {
+		client rueidis.Client
+		err    error
+	}
+	done := make(chan made, 1)
+	go func() {
+		client, err := rueidis.NewClient(opt)
+		done <- made{client, err}
+	}()
+	select {
+	case m := <-done:
+		s.client = m.client
+		return m.err
+	case <-ctx.Done():
+		go func() {
+			if m := <-done; m.err == nil {
+				m.client.Close()
+			}
+		}()
+		return ctx.Err()
+	}
+}
+
+// parameters are those that a URL may have.
+var parameters = []string{
+	"addr", "master_set", "db", "dial_timeout", "write_timeout", "skip_verify", "protocol", "client_name",
+}
+
+// parse reads a URL. Its errors don't repeat it, because it may hold a password.
+func parse(address string) (opt rueidis.ClientOption, err error) {
+	u, err := url.Parse(address)
+	if err != nil {
+		return opt, fmt.Errorf("redisstore: the address is no URL (%v); write redis://user:password@host:6379/0, with %%40 for an @ in a password", cause(err))
+	}
+	switch u.Scheme {
+	case "redis", "rediss", "valkey", "valkeys", "unix":
+	default:
+		return opt, fmt.Errorf("redisstore: the address begins with %q; write redis://, rediss:// (TLS) or unix://", u.Scheme)
+	}
+	if u.Scheme != "unix" && u.Host == "" {
+		return opt, fmt.Errorf("redisstore: the address names no host; write redis://host:6379")
+	}
+	for name := range u.Query() {
+		if !slices.Contains(parameters, name) {
+			return opt, fmt.Errorf("redisstore: the address has a parameter %q, which means nothing here; there are %s. Connections are shared by all requests, there is no pool to size",
+				name, strings.Join(parameters, ", "))
+		}
+	}
+	if opt, err = rueidis.ParseURL(address); err != nil {
+		return opt, fmt.Errorf("redisstore: the address: %w", err)
+	}
+	return opt, nil
+}
+
+// cause returns a *url.Error without its URL.
+func cause(err error) error {
+	if e, ok := err.(*url.Error); ok {
+		return e.Err
+	}
+	return err
+}

@@ -1,0 +1,162 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/redis/rueidis"
+
+	"example.com/hardy/session"
+)
+
+// countSize is how many buckets are counted in one round trip.
+const countSize = 512
+
+// place is where a scan goes on: in which bucket, at which cursor of Redis's ZSCAN, and after which id of those that
+// this cursor gives.
+type place struct {
+	bucket int
+	cursor uint64
+	after  string
+}
+
+func (p place) String() string { return fmt.Sprintf("%d.%d.%s", p.bucket, p.cursor, p.after) }
+
+func parsePlace(text string) (p place, err error) {
+	if text == "" {
+		return p, nil
+	}
+	parts := strings.SplitN(text, ".", 3)
+	if len(parts) == 3 {
+		if p.bucket, err = strconv.Atoi(parts[0]); err == nil && p.bucket >= 0 {
+			if p.cursor, err = strconv.ParseUint(parts[1], 10, 64); err == nil {
+				p.after = parts[2]
+				return p, nil
+			}
+		}
+	}
+	return p, fmt.Errorf("redisstore: the cursor %q is none of this store's; begin with an empty one", text)
+}
+
+// Scan implements session.Scanner, bucket after bucket. A cursor is good for ever.
+func (s *Store) Scan(ctx context.Context, cursor string, limit int) ([]session.Record, string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	at, err := parsePlace(cursor)
+	if err != nil {
+		return nil, "", err
+	}
+	for at.bucket < buckets {
+		if at.cursor == 0 && at.after == "" {
+			if at.bucket, err = s.filled(ctx, at.bucket); err != nil {
+				return nil, "", s.explain(err)
+			}
+			if at.bucket == buckets {
+				break
+			}
+		}
+		page, next, err := s.scanBucket(ctx, at, max(limit, 1))
+		if err != nil {
+			return nil, "", s.explain(err)
+		}
+		if at = next; len(page) > 0 {
+			return page, at.String(), nil
+		}
+	}
+	return nil, "", nil
+}
+
+// filled returns the first bucket from n on in which something is.
+func (s *Store) filled(ctx context.Context, n int) (int, error) {
+	for ; n < buckets; n += groupSize {
+		counts, err := s.counts(ctx, n, min(n+groupSize, buckets))
+		if err != nil {
+			return 0, err
+		}
+		if i := slices.IndexFunc(counts, func(c int64) bool { return c > 0 }); i >= 0 {
+			return n + i, nil
+		}
+	}
+	return buckets, nil
+}
+
+// scanBucket returns up to limit records and where to go on. What ZSCAN gives at one cursor is taken in the order of
+// the ids, because it may be more than fits a page.
+func (s *Store) scanBucket(ctx context.Context, at place, limit int) ([]session.Record, place, error) {
+	prefix, begin := s.bucket(at.bucket)
+	zscan := s.client.B().Zscan().Key(dueOf(prefix)).Cursor(at.cursor).Count(int64(limit)).Build()
+	entry, err := s.client.Do(ctx, zscan).AsScanEntry()
+	if err != nil {
+		return nil, at, err
+	}
+	var ids []string
+	for i := 0; i < len(entry.Elements); i += 2 { // the odd ones are scores
+		if id := begin + entry.Elements[i]; id > at.after && len(id) == 43 {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	next := place{bucket: at.bucket, cursor: entry.Cursor}
+	switch {
+	case len(ids) > limit:
+		ids = ids[:limit]
+		next.cursor, next.after = at.cursor, ids[limit-1]
+	case entry.Cursor == 0:
+		next = place{bucket: at.bucket + 1}
+	}
+	found, err := s.fetch(ctx, ids)
+	if err != nil {
+		return nil, at, err
+	}
+	var page []session.Record
+	for i, v := range found {
+		if v == nil {
+			continue // forgotten by Redis, not yet by a sweep
+		}
+		r, err := decode(ids[i], v)
+		if err != nil {
+			return nil, at, err
+		}
+		page = append(page, r)
+	}
+	return page, next, nil
+}
+
+// Count implements session.Scanner, in 8 round trips. It counts a record that Redis has forgotten until a sweep
+// has met it.
+func (s *Store) Count(ctx context.Context) (n int, err error) {
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	for from := 0; from < buckets; from += countSize {
+		counts, err := s.counts(ctx, from, from+countSize)
+		if err != nil {
+			return 0, s.explain(err)
+		}
+		for _, c := range counts {
+			n += int(c)
+		}
+	}
+	return n, nil
+}
+
+// counts returns how many records there are in each of some buckets.
+func (s *Store) counts(ctx context.Context, from, to int) ([]int64, error) {
+	cmds := make([]rueidis.Completed, 0, to-from)
+	for n := from; n < to; n++ {
+		prefix, _ := s.bucket(n)
+		cmds = append(cmds, s.client.B().Zcard().Key(dueOf(prefix)).Build())
+	}
+	counts := make([]int64, len(cmds))
+	for i, r := range s.client.DoMulti(ctx, cmds...) {
+		var err error
+		if counts[i], err = r.AsInt64(); err != nil {
+			return nil, err
+		}
+	}
+	return counts, nil
+}

@@ -1,0 +1,62 @@
+package redisstore
+
+import (
+	"context"
+	"embed"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+//go:embed lua/*.lua
+var lua embed.FS
+
+// sources are the texts of the scripts, by name.
+type sources map[string]string
+
+// texts returns the scripts as they are sent, each with what it uses.
+func texts() sources {
+	read := func(name string) string {
+		text, err := lua.ReadFile("lua/" + name + ".lua")
+		if err != nil {
+			panic(err) // the file was built in
+		}
+		return string(text) + "\n"
+	}
+	all := make(sources)
+	for _, name := range []string{"withdraw", "replace", "touch", "end", "join"} {
+		all[name] = read("common") + read(name)
+	}
+	for _, name := range []string{"create", "admit", "sweep"} {
+		all[name] = read("common") + read("due") + read(name)
+	}
+	return all
+}
+
+// scripts are what is decided on the server. Each goes by its hash, and as a whole text to a server that does not
+// know it: a new primary, or one that was told to SCRIPT FLUSH.
+type scripts struct {
+	create, admit, withdraw, replace, touch, end, join, sweep *rueidis.Lua
+}
+
+func compile(t sources) scripts {
+	script := func(name string) *rueidis.Lua { return rueidis.NewLuaScript(t[name]) }
+	return scripts{
+		create: script("create"), admit: script("admit"), withdraw: script("withdraw"), replace: script("replace"),
+		touch: script("touch"), end: script("end"), join: script("join"), sweep: script("sweep"),
+	}
+}
+
+// run runs a script. It is tried again only where the server has said that it was not run: a request whose answer
+// was lost may have happened.
+func (s *Store) run(ctx context.Context, script *rueidis.Lua, keys, args []string) (rueidis.RedisMessage, error) {
+	if err := ctx.Err(); err != nil {
+		return rueidis.RedisMessage{}, err
+	}
+	for begin := time.Now(); ; {
+		m, err := script.Exec(ctx, s.client, keys, args).ToMessage()
+		if !refused(err) || time.Since(begin) > patience || !pause(ctx) {
+			return m, err
+		}
+	}
+}
