@@ -27,8 +27,9 @@ type Limits interface {
 
 // RateLimitOptions are the options of RateLimit. The zero value of each field is safe.
 type RateLimitOptions struct {
-	// Cost of a request, in units of the policies; 0 asks only. Where the client decides on it, bound it:
-	// a cost that is negative or above a policy's burst is an error. nil: 1.
+	// Cost of a request, in units of the policies; 0 asks only. A cost that is negative, or above a policy's burst
+	// so that it could never pass, is a mistake of the program's: the client gets a 500, and Failed and the log are
+	// told ratelimit.ErrCost. Where the client decides on it, bound it, or answer further out. nil: 1.
 	Cost func(r *http.Request) int
 	// Routes are the patterns of http.ServeMux by which ByRoute tells requests apart. nil: those of the
 	// ServeMux that RateLimit wraps, or that it stands in.
@@ -77,9 +78,7 @@ func RateLimit(l Limits, by By, o *RateLimitOptions) func(http.Handler) http.Han
 	}
 	h := rateLimit{RateLimitOptions: *o, limits: l, by: by, parts: partsOf(by)}
 	h.check()
-	if h.Fields == 0 {
-		h.Fields = ratelimit.Draft11
-	}
+	h.setDefaults()
 	h.routes = newRoutes("Routes", o.Routes)
 	h.guarded = o.Cost != nil || !ours(by)
 	return func(next http.Handler) http.Handler {
@@ -87,6 +86,12 @@ func RateLimit(l Limits, by By, o *RateLimitOptions) func(http.Handler) http.Han
 		wrapped.next, wrapped.told = next, &told{failures: rate.Sometimes{First: 1, Interval: time.Minute}}
 		wrapped.checkInner(next)
 		return &wrapped
+	}
+}
+
+func (o *RateLimitOptions) setDefaults() {
+	if o.Fields == 0 {
+		o.Fields = ratelimit.Draft11
 	}
 }
 

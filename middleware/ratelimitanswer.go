@@ -55,6 +55,21 @@ func setLegacy(head http.Header, res *ratelimit.Result) {
 // quotaExceeded is the problem type of draft-ietf-httpapi-ratelimit-headers-11, section 10.
 const quotaExceeded = "https://iana.org/assignments/http-problem-types#quota-exceeded"
 
+// TooMany answers a request that a handler's own call of a limiter has refused (a Reservation that was not
+// granted, say) as RateLimit with these options would: the fields, Retry-After, and a page or
+// application/problem+json. The handler writes nothing more. o may be nil; what RateLimit does before it answers
+// (Cost, Routes, IPv6) does not matter here. For a quota that is exceeded, which has no Result, write an answer
+// of your own.
+func TooMany(w http.ResponseWriter, r *http.Request, res ratelimit.Result, o *RateLimitOptions) {
+	h := rateLimit{}
+	if o != nil {
+		h.RateLimitOptions = *o
+	}
+	h.setDefaults()
+	h.tell(w.Header(), &res)
+	h.refuse(w, r, &res)
+}
+
 // refuse answers who is over a limit.
 func (h *rateLimit) refuse(w http.ResponseWriter, r *http.Request, res *ratelimit.Result) {
 	retry := res.RetrySeconds()

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/hardy/middleware"
 	"example.com/hardy/ratelimit"
 )
 
@@ -45,7 +46,7 @@ func (a *api) generate(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if !res.Allowed {
-		limited(w, &res)
+		middleware.TooMany(w, r, res, nil)
 		return
 	}
 	defer held.Cancel() // once settled, it does nothing; a panic gives all back

@@ -42,14 +42,6 @@ func fields(w http.ResponseWriter, res *ratelimit.Result) {
 	w.Header().Add("RateLimit", string(ratelimit.Draft11.AppendLimit(nil, res)))
 }
 
-// limited answers who is over a limit that a handler has asked, as the middleware does.
-func limited(w http.ResponseWriter, res *ratelimit.Result) {
-	w.Header().Del("RateLimit") // only what refuses counts now
-	fields(w, res)
-	w.Header().Set("Retry-After", strconv.FormatInt(res.RetrySeconds(), 10))
-	problem{Type: quotaExceeded, Status: http.StatusTooManyRequests, Title: "Too many tokens", Violated: res.AppendViolated(nil)}.write(w)
-}
-
 // refused answers for the ledger.
 func (a *api) refused(w http.ResponseWriter, err error) {
 	var over *quota.ExceededError
