@@ -10,6 +10,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+	"github.com/redis/rueidis"
 	"github.com/spf13/cobra"
 
 	"example.com/hardy/cookie"
@@ -195,11 +197,25 @@ func (d *doctor) probe(s opened) {
 	}
 }
 
-// settings looks at what an engine is set to.
+// settings looks at what an engine is set to, over a connection of its own.
 func (d *doctor) settings(a address) {
-	if a.scheme == "sqlite" {
-		d.sqlite(strings.TrimPrefix(a.text, "sqlite:"))
+	at, _, _ := strings.Cut(a.text, "#")
+	switch a.scheme {
+	case "sqlite":
+		d.sqlite(strings.TrimPrefix(at, "sqlite:"))
+	case "redis", "rediss":
+		d.redis(at)
+	default:
+		d.postgres(at)
 	}
+}
+
+// clock compares the server's time with this machine's, as seen between two moments here.
+func (d *doctor) clock(server, before, after time.Time) {
+	here := before.Add(after.Sub(before) / 2)
+	off := server.Sub(here).Round(time.Millisecond)
+	f := finding{"clock", off.Abs() <= time.Second, fmt.Sprintf("the server's differs by %v", off), "let both follow NTP: sessions of an app whose nodes differ end early or late by as much"}
+	d.say(f)
 }
 
 func (d *doctor) sqlite(path string) {
@@ -213,4 +229,56 @@ func (d *doctor) sqlite(path string) {
 		}
 		d.try("permissions", name, err, "chmod 600 "+name)
 	}
+}
+
+func (d *doctor) redis(at string) {
+	option, err := rueidis.ParseURL(at)
+	if err != nil {
+		d.try("redis", "", errors.New("the address is not understood"), "see docs/stores.md")
+		return
+	}
+	option.DisableCache = true
+	c, err := rueidis.NewClient(option)
+	if err != nil {
+		d.try("redis", "", err, "see docs/stores.md")
+		return
+	}
+	defer c.Close()
+	before := time.Now()
+	answer, err := c.Do(d.ctx, c.B().Time().Build()).AsIntSlice()
+	if after := time.Now(); err != nil || len(answer) != 2 {
+		d.try("clock", "", errors.Join(err, errors.New("the server does not say the time")), "allow the command TIME")
+	} else {
+		d.clock(time.Unix(answer[0], answer[1]*1000), before, after)
+	}
+	set, err := c.Do(d.ctx, c.B().ConfigGet().Parameter("appendonly").Parameter("appendfsync").Build()).AsStrMap()
+	if err != nil {
+		d.try("durability", "", err, "the command CONFIG is not allowed to this user: see for yourself that appendonly is yes")
+		return
+	}
+	durable := finding{"durability", set["appendonly"] == "yes", "appendonly " + set["appendonly"] + ", appendfsync " + set["appendfsync"],
+		"set appendonly yes: after a crash, sessions are lost and ended ones may come back (docs/stores.md)"}
+	d.say(durable)
+}
+
+func (d *doctor) postgres(at string) {
+	c, err := pgx.Connect(d.ctx, at)
+	if err != nil {
+		d.try("postgres", "", err, "see docs/stores.md")
+		return
+	}
+	defer c.Close(d.ctx)
+	var now time.Time
+	var fsync, commit, version string
+	before := time.Now()
+	err = c.QueryRow(d.ctx, "select clock_timestamp(), current_setting('fsync'), current_setting('synchronous_commit'), current_setting('server_version')").
+		Scan(&now, &fsync, &commit, &version)
+	after := time.Now()
+	if !d.try("version", "PostgreSQL "+version, err, "see docs/stores.md") {
+		return
+	}
+	d.clock(now, before, after)
+	durable := finding{"durability", fsync == "on" && commit != "off", "fsync " + fsync + ", synchronous_commit " + commit,
+		"set both on: after a crash, sessions are lost and ended ones may come back (docs/stores.md)"}
+	d.say(durable)
 }

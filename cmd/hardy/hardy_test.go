@@ -268,6 +268,7 @@ func TestAddresses(t *testing.T) {
 		{"sqlite:" + filepath.Join(folder, "absent.db"), exitAbsent, "no such file"},
 		{"env:HARDY_TEST_ABSENT", exitUsage, "HARDY_TEST_ABSENT"},
 		{"file:" + secret, exitFailed, "chmod 600"},
+		{"env:HARDY_TEST_STORE", exitFailed, "127.0.0.1"},
 	} {
 		got := hardy(t, "sessions", "count", c.arg).must(t, c.code)
 		if !strings.Contains(got.messages, c.says) || strings.Contains(got.messages, "hunter2") {

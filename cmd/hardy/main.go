@@ -95,7 +95,9 @@ another, and looks for what is set up wrong.
 A STORE is one of
   sqlite:PATH
   redis://HOST:PORT/0      rediss:// with TLS
+                           #NAME behind it where the app sets Options.Name
   postgres://USER@HOST/DATABASE
+                           #TABLE or #SCHEMA.TABLE behind it where the app names one
   env:VARIABLE             the environment variable holds one of the above
   file:PATH                the file holds one; only its owner may be able to read it
 The process list shows the command line, so an address with a password is taken

@@ -9,6 +9,8 @@ import (
 	"strings"
 
 	"example.com/hardy/session"
+	"example.com/hardy/store/pgstore"
+	"example.com/hardy/store/redisstore"
 	"example.com/hardy/store/sqlitestore"
 )
 
@@ -101,6 +103,22 @@ func (a address) open(ctx context.Context, fresh bool) (s opened, closing func()
 			return nil, nil, err
 		}
 		return db, db.Close, nil
+	case "redis", "rediss":
+		at, name, _ := strings.Cut(a.text, "#")
+		db, err := redisstore.Open(ctx, at, &redisstore.Options{Name: name})
+		if err != nil {
+			return nil, nil, err
+		}
+		return db, db.Close, nil
 	}
-	return nil, nil, usage("no store for %s yet", a.scheme)
+	at, table, _ := strings.Cut(a.text, "#")
+	schema, table, found := strings.Cut(table, ".")
+	if !found {
+		schema, table = "", schema
+	}
+	db, err := pgstore.Open(ctx, at, &pgstore.Options{Schema: schema, Table: table})
+	if err != nil {
+		return nil, nil, err
+	}
+	return db, db.Close, nil
 }
