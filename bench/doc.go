@@ -21,7 +21,8 @@
 // The rows of the limiters ask each for a decision: about one address, admitted and refused; about a million
 // IPv6 networks at random, after each was seen once; and for 10,000 clients through the http.Handler, each
 // answer with its fields. Bytes a key are those of that million. The spoof table sends the forged requests of
-// one attacker, ten of which are allowed, and then one of somebody else.
+// one attacker, ten of which are allowed, and then one of somebody else. The table of stalls times each of a
+// million calls while as many keys come and stale ones go, one caller a core.
 //
 // The row of the stores on SQLite counts: a request reads its session, changes it and stores it, in a file in
 // WAL mode. scs comes at synchronous=NORMAL, which a power cut makes forget, and at FULL, as Hardy always is;

@@ -24,6 +24,7 @@ func TestLimitRows(t *testing.T) {
 	for _, want := range []string{
 		"| hot key, Hardy, serial: beside x/time, one limiter | ≤ 1 × (aim 0.6) |", "fastest peer | ≤ 1.15 × |",
 		"| 1 M keys, Hardy: bytes a key | ≤ 64 (aim 40) |", "| leftmost entry forged |",
+		"| Hardy, as many stale ones go |", "one caller a core: p99.99 | ≤ 1ms |",
 	} {
 		if !strings.Contains(b.String(), want) {
 			t.Errorf("the report lacks %q:\n%s", want, b.String())

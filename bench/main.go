@@ -96,6 +96,14 @@ func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 	}
 	if c.limits {
 		r.sheets = []sheet{keySheet(r.results), failureSheet(r.results)}
+		if only.MatchString(stallName) {
+			fmt.Fprintf(os.Stderr, "%s …\n", stallName)
+			stalls, v, err := measureStalls(c)
+			if err != nil {
+				return nil, err
+			}
+			r.sheets, r.verdicts = append(r.sheets, stalls), append(r.verdicts, v)
+		}
 		if only.MatchString(spoofName) {
 			r.sheets = append(r.sheets, spoofSheet())
 		}
