@@ -23,6 +23,7 @@ func (m master) Masters(context.Context) (string, error) { return string(m), nil
 type values struct {
 	A, B, C int
 	User    string
+	Ended   string // why the session before this one ended, where a page started over
 }
 
 var (
@@ -46,7 +47,11 @@ func desk(m *session.Manager, keys *cookie.Keys) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
 		s := session.From(r.Context())
-		json.NewEncoder(w).Encode(values{keyA.Get(s), keyB.Get(s), keyC.Get(s), s.User()})
+		v := values{A: keyA.Get(s), B: keyB.Get(s), C: keyC.Get(s), User: s.User()}
+		if e := s.Ended(); e != nil {
+			v.Ended = string(e.Reason)
+		}
+		json.NewEncoder(w).Encode(v)
 	})
 	mux.HandleFunc("POST /add/{key}", func(w http.ResponseWriter, r *http.Request) {
 		n, err := byName[r.PathValue("key")].Update(r.Context(), session.From(r.Context()), func(n int) int { return n + 1 })

@@ -14,6 +14,7 @@ import (
 type visitor struct {
 	client *http.Client
 	cookie string // as it travels; "" is none
+	page   bool   // it opens pages; else its requests are a page's script's
 }
 
 // reply is what a server answered.
@@ -24,7 +25,7 @@ type reply struct {
 	took   time.Duration
 }
 
-// send sends a request to a server as a page's script does. It takes the cookie that the answer sets, and leaves it to
+// send sends a request to a server. It takes the cookie that the answer sets, and leaves it to
 // the caller to forget one.
 func (v *visitor) send(server, method, path string) (reply, error) {
 	r, err := http.NewRequest(method, server+path, nil)
@@ -32,6 +33,9 @@ func (v *visitor) send(server, method, path string) (reply, error) {
 		return reply{}, err
 	}
 	r.Header.Set("Sec-Fetch-Mode", "cors")
+	if v.page {
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+	}
 	if v.cookie != "" {
 		r.Header.Set("Cookie", v.cookie)
 	}
@@ -87,9 +91,6 @@ func (r reply) outcome() (outcome, error) {
 	case http.StatusServiceUnavailable:
 		if r.header.Get("Retry-After") == "" {
 			return unsure, errors.New("a 503 without Retry-After")
-		}
-		if set := r.header.Get("Set-Cookie"); set != "" {
-			return unsure, errors.New("a 503 that sets a cookie")
 		}
 		return unsure, nil
 	}

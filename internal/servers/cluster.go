@@ -2,6 +2,7 @@ package servers
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -43,6 +44,22 @@ func (c *Cluster) Addrs() []string {
 		all = append(all, n.Addr)
 	}
 	return all
+}
+
+// Replaced says whether the first node knows that a primary has failed and that another one serves its slots.
+func (c *Cluster) Replaced(dead *Redis) bool {
+	c.t.Helper()
+	failed, primaries := false, 0
+	for line := range strings.Lines(c.Nodes[0].CLI("cluster", "nodes")) {
+		fields := strings.Fields(line) // id, address, flags, …; slots from the ninth on
+		switch flags := strings.Split(fields[2], ","); {
+		case strings.HasPrefix(fields[1], dead.Addr+"@"):
+			failed = slices.Contains(flags, "fail")
+		case slices.Contains(flags, "master") && len(fields) > 8:
+			primaries++
+		}
+	}
+	return failed && primaries == 3 && strings.Contains(c.Nodes[0].CLI("cluster", "info"), "cluster_state:ok")
 }
 
 // Reshard moves so many slots, with their keys, from one primary to another while both serve. It may be called from

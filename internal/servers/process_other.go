@@ -13,6 +13,13 @@ var terminate, interrupt = os.Interrupt, os.Interrupt
 
 var errLinux = errors.New("servers are started on Linux only")
 
+// SmallDisk is not there on this system.
+func (p *Postgres) SmallDisk(t testing.TB, bytes int) string {
+	t.Helper()
+	needSystem(t)
+	return ""
+}
+
 func needSystem(t testing.TB) {
 	t.Helper()
 	missing(t, "a Linux: servers are started there only")

@@ -111,6 +111,7 @@ func TestCluster(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.Nodes[2].Kill()
+	until(t, "another one takes its place", func() bool { return c.Replaced(c.Nodes[2]) })
 	for i := range 50 {
 		until(t, "the key is there", func() bool {
 			out, err := c.Nodes[0].TryCLI("-c", "get", "key"+strconv.Itoa(i))
