@@ -1159,6 +1159,9 @@ func TestH1EveryAccess(t *testing.T) {
 			standRings.Update(ctx, s, func(n int) int { return n })
 		},
 		"RevokeOthers": func(s *session.Session, m *session.Manager) { m.RevokeOthers(ctx, s) },
+		"Context":      func(s *session.Session, _ *session.Manager) { s.Context() },
+		"KeepAlive":    func(s *session.Session, _ *session.Manager) { s.KeepAlive(ctx) },
+		"OnEnd":        func(s *session.Session, _ *session.Manager) { s.OnEnd(func(error) {}) },
 	}
 	listed := func(t *testing.T, of reflect.Type, prefix string, has func(string) bool, exempt ...string) {
 		for m := range of.Methods() {

@@ -100,4 +100,7 @@ func (s *Session) settle(t *Token, rec Record, values frame.Frame, from string) 
 	s.err, s.fail, s.opened, s.hidden = nil, nil, true, false
 	s.handover, s.stored = true, true
 	s.drop()
+	if s.live != nil && !s.live.bound {
+		s.live.bind(s)
+	}
 }

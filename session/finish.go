@@ -21,6 +21,7 @@ func (m *Manager) endOne(ctx context.Context, id string, e End) (Record, error) 
 
 // ended tells that this manager has ended a session.
 func (m *Manager) ended(last *Record, e End) {
+	m.watch.tell(last.ID, e)
 	if m.trace.Ended != nil {
 		m.trace.Ended(last.Handle, e.Reason)
 	}

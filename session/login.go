@@ -42,6 +42,9 @@ func (s *Session) Login(user string) error {
 	case s.err != nil:
 		s.startOver()
 	}
+	if s.user() != user {
+		s.part()
+	}
 	if was := s.user(); was != "" && was != user {
 		s.base, s.inherited, s.changes, s.cleared, s.meta = nil, nil, nil, false, nil
 		s.apart = s.token != nil
@@ -105,6 +108,7 @@ func (s *Session) quit() error {
 		return nil
 	}
 	s.drop()
+	s.part()
 	s.fail, s.base = nil, nil
 	s.leave = end
 	if s.err == ErrRotated {
@@ -126,6 +130,7 @@ func (s *Session) quit() error {
 // startOver leaves an ended session behind.
 func (s *Session) startOver() {
 	s.over, _ = s.err.(*ExpiredError)
+	s.part()
 	s.forget()
 	s.handover = true
 }

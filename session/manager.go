@@ -113,6 +113,7 @@ type Manager struct {
 	log      *slog.Logger
 	trace    Trace
 	writers  *queue
+	watch    watch
 
 	capper      Capper // nil: no bound
 	maxFor      func(user string) int
@@ -152,6 +153,7 @@ func NewManager(store Store, o *Options) *Manager {
 		m.trace = *o.Trace
 	}
 	m.checkCap(o)
+	m.watch.init(m)
 	return m
 }
 

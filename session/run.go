@@ -15,6 +15,7 @@ const (
 // does not forget by itself then gives back only a little with each write. A fault of the store is logged
 // and met again in the next round.
 func (m *Manager) Run(ctx context.Context) error {
+	defer m.watch.run(ctx)()
 	tick := time.NewTicker(sweepEvery)
 	defer tick.Stop()
 	for {

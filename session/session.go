@@ -44,10 +44,11 @@ type Session struct {
 
 	leave   leave  // what becomes of rec at the commit
 	login   bool   // a Login is pending
-	signsIn string // whom it signs in
 	renews  bool   // lifetime and idle begin again with the successor (Login, Remember)
 	apart   bool   // the successor takes neither handle, creation nor metadata of rec: another user's
+	signsIn string // whom the Login signs in
 	sibling string // handle for the session that a Login begins beside a rotation under way
+	live    *live  // what Context has given; nil: nothing yet
 
 	over     *ExpiredError // what it started over from
 	handover bool          // this request gave cause to write the cookie

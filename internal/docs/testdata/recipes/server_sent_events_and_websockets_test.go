@@ -48,7 +48,7 @@ func TestEventsEndWithTheSession(t *testing.T) {
 			t.Fatal(n, err)
 		}
 		start := time.Now()
-		if lines.Scan() || time.Since(start) > lookEvery {
+		if lines.Scan() || time.Since(start) > 0 {
 			t.Errorf("the stream went on for %v: %q", time.Since(start), lines.Text())
 		}
 		if resp, err := ann.Get(server.URL + "/events"); err != nil || resp.StatusCode != 401 {
@@ -84,7 +84,7 @@ func TestSocketEndsWithTheSession(t *testing.T) {
 		}
 		sessions.RevokeUser(ctx, "ann")
 		start := time.Now()
-		if _, got, err := conn.Read(ctx); err == nil || time.Since(start) > lookEvery {
+		if _, got, err := conn.Read(ctx); err == nil || time.Since(start) > 0 {
 			t.Errorf("after %v: %q %v", time.Since(start), got, err)
 		}
 	})
