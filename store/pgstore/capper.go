@@ -22,12 +22,14 @@ func (s *Store) CreateWithin(ctx context.Context, r session.Record, limit int, e
 	}
 	args = append(args, int64(max(limit, 1)), evict, string(session.ReasonEvicted), nanos(r.Seen.Add(session.Tombstone)),
 		s.place.channel(), news(string(session.ReasonEvicted), r.Seen, ""))
+	if err := s.gate.enter(ctx); err != nil {
+		return nil, s.explain(err)
+	}
+	defer s.gate.leave()
 	var evicted []session.Record
-	err = s.others.do(ctx, func(ctx context.Context) error {
-		return s.write(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
-			evicted, err = s.createWithin(ctx, conn, s.place.lock(r.User), args)
-			return err
-		})
+	err = s.write(ctx, func(ctx context.Context, conn *pgx.Conn) (err error) {
+		evicted, err = s.createWithin(ctx, conn, s.place.lock(r.User), args)
+		return err
 	})
 	if err != nil {
 		return nil, s.explain(err)

@@ -2,7 +2,6 @@ package pgstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -13,151 +12,147 @@ import (
 const (
 	groupSize = 256 // bounds a statement, and so how long the first of a crowd waits
 
-	// flights bounds the statements of one kind that are under way for groups: one more would take a connection
-	// from others, and make the groups smaller.
+	// flights bounds the statements of one kind that are under way: one more would take a connection from others, and
+	// make the groups smaller.
 	flights = 2
-
-	// flightLimit bounds a statement for callers whose contexts do not end.
-	flightLimit = 30 * time.Second
-
-	// mercy is how long a statement goes on after its last caller has left for a reason of its own, so that a
-	// browser which hangs up does not cost a connection.
-	mercy = time.Second
 )
 
-// queue counts what is under way in all lanes of a Store.
-type queue struct {
+// gate counts what is under way in a Store.
+type gate struct {
 	mu      sync.Mutex
-	closed  chan struct{} // no more is accepted
-	flying  int
-	drained *sync.Cond // flying has become 0
+	closed  chan struct{} // no more is let in
+	inside  int
+	emptied *sync.Cond // inside has become 0
 }
 
-func newQueue() *queue {
-	q := &queue{closed: make(chan struct{})}
-	q.drained = sync.NewCond(&q.mu)
-	return q
+func newGate() *gate {
+	g := &gate{closed: make(chan struct{})}
+	g.emptied = sync.NewCond(&g.mu)
+	return g
 }
 
-func (q *queue) isClosed() bool {
+// enter lets somebody in, who calls leave afterwards, unless ctx or the Store is done.
+func (g *gate) enter(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.isClosed() {
+		return errClosed
+	}
+	g.inside++
+	return nil
+}
+
+func (g *gate) leave() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.inside--; g.inside == 0 {
+		g.emptied.Broadcast()
+	}
+}
+
+func (g *gate) isClosed() bool {
 	select {
-	case <-q.closed:
+	case <-g.closed:
 		return true
 	default:
 		return false
 	}
 }
 
-// close accepts no more and waits until nothing is under way. It says whether this was the first one.
-func (q *queue) close() bool {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	first := !q.isClosed()
+// close lets nobody in any more and waits until nobody is inside. It says whether this was the first one.
+func (g *gate) close() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	first := !g.isClosed()
 	if first {
-		close(q.closed)
+		close(g.closed)
 	}
-	for q.flying > 0 {
-		q.drained.Wait()
+	for g.inside > 0 {
+		g.emptied.Wait()
 	}
 	return first
 }
 
 // call is one caller's share of a group.
 type call[T any] struct {
-	what   T // its arguments and, once done is closed, its answer
-	err    error
-	flight *flight // nil while it waits; guarded by the queue's lock
-	done   chan struct{}
+	what  T // its arguments and, once done is closed, its answer
+	until time.Time
+	err   error // once done is closed
+	done  chan struct{}
 }
 
-// flight is a statement under way for those calls that are still aboard.
-type flight struct {
-	cancel context.CancelFunc
-	aboard int
-}
-
-// lane carries calls of one kind. A call that finds room leaves at once, in a goroutine of its own, so that its
-// caller can go at its deadline whatever the server does; those that come while all flights are under way leave together
-// with the next one. An idle lane has no goroutine.
+// lane carries calls of one kind. A call that finds room goes at once and alone, in its caller's goroutine. Those that
+// come while as many statements are under way as may be go together, with the next one that leaves, in a goroutine
+// that is there as long as somebody waits; each of their callers can go before.
 type lane[T any] struct {
-	queue  *queue
-	run    func(context.Context, []*call[T]) // sets each call's err
-	id     func(T) string                    // nil: any calls go together; else only those of different ids
-	width  int                               // flights at one time
-	size   int                               // calls in one flight
-	onward int                               // flights under way
+	gate     *gate
+	alone    func(context.Context, T) error
+	together func(context.Context, []*call[T]) // sets each one's err
+	id       func(T) string                    // nil: all go together; else only those of different ids
+
+	mu     sync.Mutex
+	onward int // under way
 	wait   []*call[T]
 }
 
-// do has what carried out and waits for its end, or for that of ctx.
+// do has what carried out and returns its error, or that of ctx.
 func (l *lane[T]) do(ctx context.Context, what T) error {
-	if err := ctx.Err(); err != nil {
+	if err := l.gate.enter(ctx); err != nil {
 		return err
 	}
-	c, err := l.start(what)
-	if err != nil {
-		return err
+	defer l.gate.leave()
+	l.mu.Lock()
+	if l.onward < flights {
+		l.onward++
+		l.mu.Unlock()
+		defer l.land()
+		return l.alone(ctx, what)
 	}
+	c := &call[T]{what: what, until: deadline(ctx), done: make(chan struct{})}
+	l.wait = append(l.wait, c)
+	l.mu.Unlock()
 	select {
 	case <-c.done:
 		return c.err
 	case <-ctx.Done():
-		return l.leave(c, ctx.Err())
 	}
-}
-
-// start has what carried out. Nobody has to wait for it.
-func (l *lane[T]) start(what T) (*call[T], error) {
-	c := &call[T]{what: what, done: make(chan struct{})}
-	q := l.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	if q.isClosed() {
-		return nil, errClosed
-	}
-	l.wait = append(l.wait, c)
-	if l.onward < l.width {
-		l.onward++
-		q.flying++
-		go l.fly()
-	}
-	return c, nil
-}
-
-// leave takes back a call whose caller goes. The last one to leave a flight ends it.
-func (l *lane[T]) leave(c *call[T], why error) error {
-	q := l.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if i := slices.Index(l.wait, c); i >= 0 {
 		l.wait = slices.Delete(l.wait, i, i+1)
-		return fmt.Errorf("no connection was free in time, nothing was done: %w", why)
+		return fmt.Errorf("the statements before took too long, nothing was done: %w", ctx.Err())
 	}
-	select {
-	case <-c.done:
-		return c.err
-	default:
-	}
-	f := c.flight
-	if f.aboard--; f.aboard == 0 {
-		if errors.Is(why, context.Canceled) {
-			time.AfterFunc(mercy, f.cancel)
-		} else {
-			f.cancel()
-		}
-	}
-	return fmt.Errorf("no answer came in time, what was asked may have happened: %w", why)
+	return fmt.Errorf("no answer came in time, what was asked may have happened: %w", ctx.Err())
 }
 
-// fly carries groups until nothing waits.
+// land passes the place of a statement that has ended on to those who wait.
+func (l *lane[T]) land() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.wait) == 0 {
+		l.onward--
+		return
+	}
+	l.gate.mu.Lock()
+	l.gate.inside++ // whoever waits is inside, so that the gate is not closed for good yet
+	l.gate.mu.Unlock()
+	go l.fly()
+}
+
+// fly carries groups until nobody waits.
 func (l *lane[T]) fly() {
+	defer l.gate.leave()
 	for {
-		ctx, group := l.board()
+		group, until := l.board()
 		if group == nil {
 			return
 		}
-		l.run(ctx, group)
-		group[0].flight.cancel()
+		ctx, cancel := context.WithDeadline(context.Background(), until)
+		l.together(ctx, group)
+		cancel()
 		for _, c := range group {
 			close(c.done)
 		}
@@ -166,22 +161,19 @@ func (l *lane[T]) fly() {
 	}
 }
 
-// board takes what waits now, up to the size of a flight. Where nothing does, there is one flight less.
-func (l *lane[T]) board() (context.Context, []*call[T]) {
-	q := l.queue
-	q.mu.Lock()
-	defer q.mu.Unlock()
+// board takes those who wait, up to the size of a group, and says when the last of them goes. Where nobody waits there
+// is one statement less under way.
+func (l *lane[T]) board() (group []*call[T], until time.Time) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	if len(l.wait) == 0 {
 		l.onward--
-		if q.flying--; q.flying == 0 {
-			q.drained.Broadcast()
-		}
-		return nil, nil
+		return nil, until
 	}
-	var group, rest []*call[T]
+	var rest []*call[T]
 	ids := make(map[string]bool)
 	for _, c := range l.wait {
-		if len(group) == l.size || l.id != nil && ids[l.id(c.what)] {
+		if len(group) == groupSize || l.id != nil && ids[l.id(c.what)] {
 			rest = append(rest, c)
 			continue
 		}
@@ -189,12 +181,10 @@ func (l *lane[T]) board() (context.Context, []*call[T]) {
 			ids[l.id(c.what)] = true
 		}
 		group = append(group, c)
+		if c.until.After(until) {
+			until = c.until
+		}
 	}
 	l.wait = rest
-	ctx, cancel := context.WithTimeout(context.Background(), flightLimit)
-	f := &flight{cancel: cancel, aboard: len(group)}
-	for _, c := range group {
-		c.flight = f
-	}
-	return ctx, group
+	return group, until
 }

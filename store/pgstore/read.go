@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/jackc/pgx/v5"
@@ -11,8 +12,8 @@ import (
 
 // loading is a Load in a group.
 type loading struct {
-	key  []byte
-	last session.Record
+	key   []byte
+	found session.Record
 }
 
 // Load implements session.Store. It asks the server each time.
@@ -25,17 +26,29 @@ func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
 	if err := s.loads.do(ctx, l); err != nil {
 		return session.Record{}, s.explain(err)
 	}
-	return l.last, nil
+	return l.found, nil
 }
 
-func (s *Store) loadGroup(ctx context.Context, group []*call[*loading]) {
+func (s *Store) loadOne(ctx context.Context, l *loading) error {
+	return s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		var w row
+		err := conn.QueryRow(ctx, s.sql.load, l.key).Scan(w.columns()...)
+		if errors.Is(err, pgx.ErrNoRows) {
+			return session.ErrNotFound
+		}
+		l.found = w.record()
+		return err
+	})
+}
+
+func (s *Store) loadMany(ctx context.Context, group []*call[*loading]) {
 	keys := make([][]byte, len(group))
 	for i, c := range group {
 		keys[i] = c.what.key
 	}
 	found := make(map[string]session.Record, len(group))
 	err := s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return s.each(ctx, conn, s.sql.load, []any{keys}, func(w *row) { found[string(w.key)] = w.record() })
+		return each(ctx, conn, s.sql.loadMany, []any{keys}, func(w *row) { found[string(w.key)] = w.record() })
 	})
 	for _, c := range group {
 		r, ok := found[string(c.what.key)]
@@ -45,13 +58,13 @@ func (s *Store) loadGroup(ctx context.Context, group []*call[*loading]) {
 		case !ok:
 			c.err = session.ErrNotFound
 		default:
-			c.what.last = r
+			c.what.found = r
 		}
 	}
 }
 
 // each calls f for each row of a query.
-func (s *Store) each(ctx context.Context, conn *pgx.Conn, sql string, args []any, f func(*row)) error {
+func each(ctx context.Context, conn *pgx.Conn, sql string, args []any, f func(*row)) error {
 	rows, err := conn.Query(ctx, sql, args...)
 	if err != nil {
 		return err
@@ -69,17 +82,18 @@ func (s *Store) each(ctx context.Context, conn *pgx.Conn, sql string, args []any
 
 // records reads all rows of a query.
 func (s *Store) records(ctx context.Context, sql string, args ...any) (all []session.Record, err error) {
-	var found []session.Record
-	err = s.others.do(ctx, func(ctx context.Context) error {
-		return s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-			found = nil
-			return s.each(ctx, conn, sql, args, func(w *row) { found = append(found, w.record()) })
-		})
+	if err := s.gate.enter(ctx); err != nil {
+		return nil, s.explain(err)
+	}
+	defer s.gate.leave()
+	err = s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		all = nil
+		return each(ctx, conn, sql, args, func(w *row) { all = append(all, w.record()) })
 	})
 	if err != nil {
-		return nil, s.explain(err) // found is the flight's, which may still be at it
+		return nil, s.explain(err)
 	}
-	return found, nil
+	return all, nil
 }
 
 // List implements session.Store. It shows the user's records as of one moment.
@@ -112,14 +126,13 @@ func (s *Store) Scan(ctx context.Context, cursor string, limit int) (page []sess
 // Count implements session.Scanner. From 100,000 records on it is the server's own estimate, which is as old as the
 // last VACUUM or ANALYZE.
 func (s *Store) Count(ctx context.Context) (int, error) {
-	var n int
-	err := s.others.do(ctx, func(ctx context.Context) error {
-		return s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-			return conn.QueryRow(ctx, s.sql.count, s.place.table()).Scan(&n)
-		})
-	})
-	if err != nil {
+	if err := s.gate.enter(ctx); err != nil {
 		return 0, s.explain(err)
 	}
-	return n, nil
+	defer s.gate.leave()
+	var n int
+	err := s.read(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		return conn.QueryRow(ctx, s.sql.count, s.place.table()).Scan(&n)
+	})
+	return n, s.explain(err)
 }

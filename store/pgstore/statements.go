@@ -9,14 +9,15 @@ import (
 
 // statements are what a Store says to the server, once it is set up. Those for many take their arguments as arrays.
 type statements struct {
-	load, list, scan, count string
-	create                  string
-	replace, replaceMany    string
-	state                   string // of records that a Replace has missed
-	touch, touchMany        string
-	end                     string
-	lockUser, createWithin  string
-	sweep                   string
+	load, loadMany         string
+	list, scan, count      string
+	create                 string
+	replace, replaceMany   string
+	state                  string // of records that a Replace has missed
+	touch, touchMany       string
+	end                    string
+	lockUser, createWithin string
+	sweep                  string
 }
 
 const (
@@ -40,7 +41,9 @@ func newStatements(table string) statements {
 	sql := strings.NewReplacer("{table}", table, "{fields}", fields, "{values}", values, "{id text}", idText,
 		"{grace}", fmt.Sprint(int64(session.Grace)+1)).Replace
 	return statements{
-		load: sql(`SELECT id, {fields}, data FROM {table} WHERE id = ANY ((SELECT $1::bytea[])::bytea[])`),
+		load: sql(`SELECT id, {fields}, data FROM {table} WHERE id = $1::bytea`),
+
+		loadMany: sql(`SELECT id, {fields}, data FROM {table} WHERE id = ANY ((SELECT $1::bytea[])::bytea[])`),
 
 		list: sql(`SELECT id, {fields}, NULL::bytea FROM {table} WHERE username = $1::bytea AND username <> '' AND ended = ''`),
 

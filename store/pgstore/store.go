@@ -1,15 +1,10 @@
 package pgstore
 
 import (
-	"context"
-	"errors"
 	"fmt"
 	"io/fs"
-	"math"
 	"sync/atomic"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/hardy/session"
@@ -44,14 +39,14 @@ type Store struct {
 	pool   *pgxpool.Pool
 	owned  bool // by Open: Close closes pool
 	place  place
+	tries  int32 // for a call that did nothing: once for each connection that may be dead, and once more
 	listen string
 	sql    statements
 
-	queue    *queue
+	gate     *gate
 	loads    lane[*loading]
 	replaces lane[*replacing]
 	touches  lane[*touching]
-	others   lane[func(context.Context) error]
 	creates  atomic.Uint64
 }
 
@@ -70,17 +65,13 @@ func newStore(pool *pgxpool.Pool, at place, o *Options) *Store {
 	if o == nil {
 		o = &Options{}
 	}
-	q := newQueue()
-	s := &Store{pool: pool, place: at, listen: o.Listen, sql: newStatements(at.table()), queue: q}
-	s.loads = lane[*loading]{queue: q, run: s.loadGroup, width: flights, size: groupSize}
-	s.replaces = lane[*replacing]{queue: q, run: s.replaceGroup, width: flights, size: groupSize,
+	g := newGate()
+	s := &Store{pool: pool, place: at, tries: pool.Config().MaxConns, listen: o.Listen, sql: newStatements(at.table()), gate: g}
+	s.loads = lane[*loading]{gate: g, alone: s.loadOne, together: s.loadMany}
+	s.replaces = lane[*replacing]{gate: g, alone: s.replaceOne, together: s.replaceMany,
 		id: func(r *replacing) string { return string(r.key) }}
-	s.touches = lane[*touching]{queue: q, run: s.touchGroup, width: flights, size: groupSize,
+	s.touches = lane[*touching]{gate: g, alone: s.touchOne, together: s.touchMany,
 		id: func(t *touching) string { return string(t.key) }}
-	s.others = lane[func(context.Context) error]{queue: q, width: math.MaxInt, size: 1,
-		run: func(ctx context.Context, group []*call[func(context.Context) error]) {
-			group[0].err = group[0].what(ctx)
-		}}
 	return s
 }
 
@@ -88,54 +79,8 @@ func newStore(pool *pgxpool.Pool, at place, o *Options) *Store {
 // What is called later answers an error that is fs.ErrClosed; a running Watch returns it. The second Close does
 // nothing.
 func (s *Store) Close() error {
-	if s.queue.close() && s.owned {
+	if s.gate.close() && s.owned {
 		s.pool.Close()
 	}
 	return nil
-}
-
-// read lends f a connection, and another one where that is lost meanwhile.
-func (s *Store) read(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
-	return s.lend(ctx, func(err error, lost bool) bool { return lost || undone(err) }, f)
-}
-
-// write lends f a connection, and another one only where it is known that nothing has happened.
-func (s *Store) write(ctx context.Context, f func(context.Context, *pgx.Conn) error) error {
-	return s.lend(ctx, func(err error, _ bool) bool { return undone(err) }, f)
-}
-
-func (s *Store) lend(ctx context.Context, again func(err error, lost bool) bool, f func(context.Context, *pgx.Conn) error) error {
-	for tries := s.pool.Config().MaxConns; ; tries-- {
-		conn, err := s.pool.Acquire(ctx)
-		if err != nil {
-			return err
-		}
-		err = f(ctx, conn.Conn())
-		if readOnly(err) { // the server was made a replica; other connections may reach the new primary
-			conn.Conn().Close(ctx)
-		}
-		lost := conn.Conn().IsClosed()
-		if lost {
-			conn.Hijack() // the pool would keep its place, for up to 15 s, until it is torn down
-		} else {
-			conn.Release()
-		}
-		if err == nil || ctx.Err() != nil || tries == 0 || !again(err, lost) {
-			return err
-		}
-	}
-}
-
-// undone says that the statement which met err has done nothing, and may be tried again.
-func undone(err error) bool {
-	if pgconn.SafeToRetry(err) || readOnly(err) {
-		return true
-	}
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && (pg.Code == "40001" || pg.Code == "40P01") // serialization failure, deadlock
-}
-
-func readOnly(err error) bool {
-	var pg *pgconn.PgError
-	return errors.As(err, &pg) && pg.Code == "25006"
 }

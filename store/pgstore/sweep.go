@@ -18,14 +18,13 @@ const (
 // it dies, in transactions of at most 64, and passes over what another transaction holds. Any number of processes
 // may sweep at once.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (swept session.Swept, more bool, err error) {
+	if err := s.gate.enter(ctx); err != nil {
+		return swept, true, s.explain(err)
+	}
+	defer s.gate.leave()
 	for limit = max(limit, 1); limit > 0; limit -= sweepStep {
 		most := min(limit, sweepStep)
-		var step session.Swept
-		var looked int
-		err := s.others.do(ctx, func(ctx context.Context) (err error) {
-			step, looked, err = s.sweep(ctx, now, most)
-			return err
-		})
+		step, looked, err := s.sweep(ctx, now, most)
 		if err != nil {
 			return swept, true, s.explain(err)
 		}
@@ -52,8 +51,14 @@ func (s *Store) sweepInPassing(seen time.Time) {
 	if s.creates.Add(1)%passing != 0 {
 		return
 	}
-	s.others.start(func(ctx context.Context) error {
-		_, _, err := s.sweep(ctx, seen, 2*passing)
-		return err
-	})
+	ctx, cancel := context.WithTimeout(context.Background(), callLimit)
+	if s.gate.enter(ctx) != nil {
+		cancel()
+		return
+	}
+	go func() {
+		defer s.gate.leave()
+		defer cancel()
+		s.sweep(ctx, seen, 2*passing) // where it fails, the next one comes by
+	}()
 }

@@ -34,7 +34,7 @@ func (s *Store) Watch(ctx context.Context, f func(session.Ended)) error {
 	defer stop()
 	go func() {
 		select {
-		case <-s.queue.closed:
+		case <-s.gate.closed:
 			stop()
 		case <-listening.Done():
 		}
@@ -48,7 +48,7 @@ func (s *Store) Watch(ctx context.Context, f func(session.Ended)) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case s.queue.isClosed():
+		case s.gate.isClosed():
 			return s.explain(errClosed)
 		case !began:
 			return s.explain(err)

@@ -31,9 +31,11 @@ func (s *Store) insert(ctx context.Context, r *session.Record) error {
 	if err != nil {
 		return err
 	}
-	return s.explain(s.others.do(ctx, func(ctx context.Context) error {
-		return s.change(ctx, session.ErrExists, s.sql.create, args...)
-	}))
+	if err := s.gate.enter(ctx); err != nil {
+		return s.explain(err)
+	}
+	defer s.gate.leave()
+	return s.explain(s.change(ctx, session.ErrExists, s.sql.create, args...))
 }
 
 // change executes a statement that changes one row, or answers missed.
@@ -82,11 +84,7 @@ func (s *Store) Replace(ctx context.Context, r session.Record) error {
 	}))
 }
 
-func (s *Store) replaceGroup(ctx context.Context, group []*call[*replacing]) {
-	if len(group) == 1 {
-		group[0].err = s.replaceOne(ctx, group[0].what)
-		return
-	}
+func (s *Store) replaceMany(ctx context.Context, group []*call[*replacing]) {
 	slices.SortFunc(group, func(a, b *call[*replacing]) int { return bytes.Compare(a.what.key, b.what.key) })
 	var keys, data, meta [][]byte
 	var version, former, idle, deadline, seen, expires, purge []int64
@@ -157,14 +155,11 @@ func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.
 	return s.explain(s.touches.do(ctx, &touching{k, nanos(seen), nanos(expires), nanos(purge)}))
 }
 
-func (s *Store) touchGroup(ctx context.Context, group []*call[*touching]) {
-	one := func(t *touching) error {
-		return s.change(ctx, session.ErrNotFound, s.sql.touch, t.key, t.seen, t.expires, t.purge)
-	}
-	if len(group) == 1 {
-		group[0].err = one(group[0].what)
-		return
-	}
+func (s *Store) touchOne(ctx context.Context, t *touching) error {
+	return s.change(ctx, session.ErrNotFound, s.sql.touch, t.key, t.seen, t.expires, t.purge)
+}
+
+func (s *Store) touchMany(ctx context.Context, group []*call[*touching]) {
 	slices.SortFunc(group, func(a, b *call[*touching]) int { return bytes.Compare(a.what.key, b.what.key) })
 	var keys [][]byte
 	var seen, expires, purge []int64
@@ -176,7 +171,7 @@ func (s *Store) touchGroup(ctx context.Context, group []*call[*touching]) {
 	for i, c := range group {
 		switch {
 		case refused(err):
-			c.err = one(c.what)
+			c.err = s.touchOne(ctx, c.what)
 		case err != nil:
 			c.err = err
 		case !moved[i+1]:
@@ -202,22 +197,22 @@ func (s *Store) End(ctx context.Context, id string, how session.End) (session.Re
 	}
 	args := []any{k, reason, nullable(how.At), next, nanos(how.Purge), how.KeepData, look,
 		s.place.channel(), idOf(k) + news(reason, how.At, next)}
-	var last session.Record
-	err := s.others.do(ctx, func(ctx context.Context) error {
-		return s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-			var w row
-			err := conn.QueryRow(ctx, s.sql.end, args...).Scan(append(w.columns(), nil)...)
-			if errors.Is(err, pgx.ErrNoRows) {
-				return session.ErrNotFound
-			}
-			last = w.record()
-			return err
-		})
+	if err := s.gate.enter(ctx); err != nil {
+		return session.Record{}, s.explain(err)
+	}
+	defer s.gate.leave()
+	var w row
+	err := s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
+		err := conn.QueryRow(ctx, s.sql.end, args...).Scan(append(w.columns(), nil)...)
+		if errors.Is(err, pgx.ErrNoRows) {
+			err = session.ErrNotFound
+		}
+		return err
 	})
 	if err != nil {
-		return session.Record{}, s.explain(err) // last is the flight's, which may still be at it
+		return session.Record{}, s.explain(err)
 	}
-	return last, nil
+	return w.record(), nil
 }
 
 // news is what follows the id in a notification.
