@@ -70,6 +70,11 @@
     lastReset = performance.now();
   }
 
+  // A page that the back button brings out of the browser's memory may be of a session that has ended since.
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) location.reload();
+  });
+
   const copies = new WeakMap(); // detail → answer
   let dialog = null;
 

@@ -32,6 +32,8 @@ var hardyJS []byte
 // which reloads the page; Escape closes it, so that text typed into the page can be saved, and the next
 // call opens it again.
 //
+// A page that the back button brings out of the browser's memory is loaded anew: its session may have ended.
+//
 // data-reset is where ResetHandler is mounted; reset() uses /hardy/reset without it. Where it is given,
 // "Refresh now" resets before it reloads: pages that Sessions does not serve, and those under Ended: Strict, need it.
 // data-title, data-text and data-button replace the dialog's texts; its class is hardy-expired.

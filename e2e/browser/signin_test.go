@@ -94,22 +94,31 @@ func TestBackAfterSignOut(t *testing.T) {
 	}
 }
 
-// A session that ends elsewhere changes no cookie here, so a page of it may come back from memory. docs/browsers.md has
-// the line of script that has it ask.
+// A session that ends elsewhere changes no cookie here, so a page of it may come back from memory. hardy.js has it
+// ask the server; for pages without, docs/browsers.md has the line that does.
 func TestBackAfterAnEndElsewhere(t *testing.T) {
-	t.Parallel()
-	b := hang(t, certificate(t)...)
-	elsewhere, p := visitor(t, b.site("bell")), visitor(t, b.site("bell"))
-	signIn(elsewhere, "ann")
-	signIn(p, "ann")
-	p.open("/inside")
-	eval[bool](p, `addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }), true`)
-	p.open("/note")
-	elsewhere.open("/sessions")
-	elsewhere.press("form[action='/sessions/end-others'] button")
-	p.later("history.back()")
-	p.until("location.pathname === '/inside' && document.body.innerText.includes('ended from another place')")
-	p.shows("!Signed in", "!device")
+	const line = `addEventListener("pageshow", (event) => { if (event.persisted) location.reload(); }), true`
+	for path, ask := range map[string]string{"/inside": line, "/script": "fetch.hardy"} {
+		t.Run(path[1:], func(t *testing.T) {
+			t.Parallel()
+			b := hang(t, certificate(t)...)
+			elsewhere, p := visitor(t, b.site("bell")), visitor(t, b.site("bell"))
+			signIn(elsewhere, "ann")
+			signIn(p, "ann")
+			p.open(path)
+			if !eval[bool](p, ask) {
+				t.Fatal("the page does not ask")
+			}
+			eval[bool](p, `addEventListener("pageshow", (event) => { sessionStorage.kept = event.persisted; }), true`)
+			p.open("/note")
+			elsewhere.open("/sessions")
+			elsewhere.press("form[action='/sessions/end-others'] button")
+			p.later("history.back()")
+			p.until("location.pathname === '" + path + "' && document.body.innerText.includes('ended from another place')")
+			p.shows("!Signed in", "!device")
+			t.Logf("the page came from memory: %s", eval[string](p, "sessionStorage.kept ?? 'false'"))
+		})
+	}
 }
 
 // One of your sessions is ended from another browser: the next page says so.

@@ -39,7 +39,8 @@ function browser(serve, dataset = {}) {
   document.createElement = (name) => new Element(name);
   const calls = [];
   const page = { document, calls, reloads: 0, errors: [] };
-  const window = { fetch: async (...args) => { calls.push(args); return serve(...args); } };
+  const window = new EventTarget();
+  window.fetch = async (...args) => { calls.push(args); return serve(...args); };
   const context = vm.createContext({
     window, document, URL, Headers, CustomEvent, setTimeout, performance,
     location: { href: home, origin: "https://app.example", reload: () => { page.reloads++; } },
@@ -50,6 +51,7 @@ function browser(serve, dataset = {}) {
   page.fetch = (...args) => window.fetch(...args);
   page.again = () => vm.runInContext(source, context);
   page.dialogs = () => document.body.children.filter((e) => e.name === "dialog");
+  page.show = (persisted) => window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted }));
   page.on = (f) => document.addEventListener("hardy:expired", f);
   return page;
 }
@@ -221,4 +223,12 @@ test("included twice it acts once", async () => {
 test("fetch fails as ever", async () => {
   const page = browser(() => { throw new TypeError("offline"); });
   await assert.rejects(page.fetch("/api"), /offline/);
+});
+
+test("a page out of the browser's memory is loaded anew, any other is not", () => {
+  const page = browser(() => answer(200));
+  page.show(false);
+  assert.equal(page.reloads, 0);
+  page.show(true);
+  assert.equal(page.reloads, 1);
 });
