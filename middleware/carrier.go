@@ -40,6 +40,8 @@ type Carried struct {
 	// Stale: the token is genuine but was sealed under a retired key. It is written anew once the
 	// session has been renewed by this very request.
 	Stale bool
+
+	imported bool // an old credential has brought it, and the client has no token yet; see Import
 }
 
 // State says what a request carries.

@@ -26,6 +26,10 @@
 // What a client with an ended session meets depends on what it asked; see Ended, Options.Aware and
 // Options.OnEnded. Pages that call with fetch include Script, which shows the dialog or lets the page catch the end.
 //
+// # Moving here
+//
+// Import carries the sessions of another system over, while their users stay signed in.
+//
 // # Limits
 //
 // RateLimit asks a limiter of package ratelimit by typed keys: ByIP, ByUser, BySession, ByRoute, ByHeader. Who is

@@ -57,6 +57,8 @@ type Options struct {
 	Name string
 	// Carrier is how the token travels. Default: the sealed cookie. Header(name) for API clients.
 	Carrier NewCarrier
+	// Import carries sessions of another system over, while their users stay signed in. nil: there are none.
+	Import *Import
 	// AllowDevKeys lets cookie.DevKeys serve on an address that is not loopback.
 	AllowDevKeys bool
 	// MaxOpened bounds how many opened tokens are kept, at about 2 KiB each, and up to 4 where values are as large, so that they need

@@ -30,6 +30,7 @@ func ResetHandler(m *session.Manager, keys *cookie.Keys, o *Options) http.Handle
 	}
 	checkOptions(m, keys, o)
 	h := &reset{manager: m, carrier: o.newCarrier()(m, keys, o)}
+	h.olds = newImporting(m, h.carrier, o.Import)
 	h.origin.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, crossOrigin)
 	}))
@@ -40,6 +41,7 @@ func ResetHandler(m *session.Manager, keys *cookie.Keys, o *Options) http.Handle
 type reset struct {
 	manager *session.Manager
 	carrier Carrier
+	olds    *importing
 	origin  http.CrossOriginProtection
 	checked http.Handler
 }
@@ -67,7 +69,7 @@ func (h *reset) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 }
 
 func (h *reset) reset(w http.ResponseWriter, r *http.Request) {
-	ended, err := hasEnded(h.manager, h.carrier, r)
+	ended, err := hasEnded(h.manager, h.carrier, h.olds, r)
 	if err != nil {
 		answer(w, r, unavailable)
 		return
@@ -79,6 +81,7 @@ func (h *reset) reset(w http.ResponseWriter, r *http.Request) {
 	if ended {
 		h.carrier.Drop(r)
 		h.carrier.Clear(head, r)
+		h.olds.retire(head, r, true)
 	}
 	if !acceptsHTML(r) {
 		w.WriteHeader(http.StatusNoContent)

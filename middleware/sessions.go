@@ -30,6 +30,7 @@ func Sessions(m *session.Manager, keys *cookie.Keys, o *Options) func(http.Handl
 		page:    o.Page,
 		dev:     keys.Dev() && !o.AllowDevKeys,
 	}
+	h.olds = newImporting(m, h.carrier, o.Import)
 	return func(next http.Handler) http.Handler {
 		wrapped := h
 		wrapped.next = next
@@ -41,6 +42,7 @@ func Sessions(m *session.Manager, keys *cookie.Keys, o *Options) func(http.Handl
 type sessions struct {
 	manager              *session.Manager
 	carrier              Carrier
+	olds                 *importing // nil: none are carried over
 	aware, skip, passive routes
 	ended                Ended
 	onEnded              func(http.ResponseWriter, *http.Request, *session.ExpiredError)
@@ -65,12 +67,11 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	outer := h.outer(w)
 	carried := h.carrier.Read(r)
 	aware := h.aware.match(r)
-	if (carried.State == Missing || carried.State == Invalid) && !aware && r.Method != http.MethodOptions {
+	s, err := h.arrive(r, &carried)
+	if (carried.State == Missing || carried.State == Invalid) && !aware && r.Method != http.MethodOptions && err == nil {
 		h.unauthorized(w, r, carried.State)
 		return
 	}
-
-	s, err := h.arrive(r, carried)
 	if err != nil && err != session.ErrRotated {
 		var e *session.ExpiredError
 		if !errors.As(err, &e) {
@@ -102,15 +103,22 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // arrive finds the session, and renews it where it is due and the request counts as activity. For a new visitor it is
 // nil: one is made when the handler asks. A session comes with every error but that of a store that could not be asked.
-func (h *sessions) arrive(r *http.Request, c Carried) (*session.Session, error) {
-	switch c.State {
-	case Opened:
-	case Revoked:
+// One that an old credential brings makes c what a token of ours would.
+func (h *sessions) arrive(r *http.Request, c *Carried) (s *session.Session, err error) {
+	switch {
+	case c.State == Opened:
+		s, err = h.manager.Load(r.Context(), c.Token)
+	case c.State == Revoked:
 		return h.manager.Refuse(session.ReasonRevoked)
+	case h.olds != nil && c.State != Invalid:
+		var t *session.Token
+		if s, t, err = h.olds.arrive(r); s == nil {
+			return nil, err
+		}
+		*c = Carried{State: Opened, Token: t, imported: true}
 	default:
 		return nil, nil
 	}
-	s, err := h.manager.Load(r.Context(), c.Token)
 	if err == nil && !prefetch(r) && !h.passive.match(r) {
 		err = h.manager.Touch(r.Context(), s)
 	}
@@ -149,8 +157,8 @@ func (x *exchange) deliver(h http.Header) error {
 	return nil
 }
 
-// handOver writes the token where this request gave cause, or where its own write has renewed the record and the
-// token lies sealed under a retired key.
+// handOver writes the token where this request gave cause, where an old credential came in its place, or where its own
+// write has renewed the record and the token lies sealed under a retired key.
 func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
 	s := x.visit.Session()
 	x.delivery = x.h.manager.Sent(s)
@@ -161,15 +169,16 @@ func (x *exchange) handOver(h http.Header) (wrote bool, err error) {
 	switch {
 	case d.Due && d.Token == nil:
 		x.h.carrier.Clear(h, x.r)
-	case d.Due, x.carried.Stale && d.Stored && x.unmoved(d.Token):
+		x.h.olds.retire(h, x.r, true)
+	case d.Due, x.carried.Stale && d.Stored && x.unmoved(d.Token), x.carried.imported && x.unmoved(d.Token):
 		err = x.h.carrier.Write(h, x.r, d.Token, s.MaxAge())
 	default:
-		return false, nil
+		return d.Stored && !x.carried.imported && x.h.olds.retire(h, x.r, false), nil
 	}
 	return true, err
 }
 
-// unmoved says whether t still opens the session: the Touch went out before the handler, which may have worked for long.
+// unmoved says whether t still opens the session: Touch or Import went out before the handler, which may have worked for long.
 // A token that was replaced or ended meanwhile, sealed anew, would take the newer cookie's place in the browser.
 func (x *exchange) unmoved(t *session.Token) bool {
 	_, err := x.h.manager.Load(x.r.Context(), t)

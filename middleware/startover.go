@@ -55,7 +55,7 @@ func asksToStartOver(r *http.Request) bool {
 // session keeps its cookie, as where another tab has started over already. A link on another site
 // clears nothing: it could make the dialog vanish before anyone has read it.
 func (h *sessions) startOver(w http.ResponseWriter, r *http.Request) {
-	ended, err := hasEnded(h.manager, h.carrier, r)
+	ended, err := hasEnded(h.manager, h.carrier, h.olds, r)
 	if err != nil {
 		h.answer(w, r, unavailable)
 		return
@@ -66,6 +66,7 @@ func (h *sessions) startOver(w http.ResponseWriter, r *http.Request) {
 		if ended {
 			h.carrier.Drop(r)
 			h.carrier.Clear(head, r)
+			h.olds.retire(head, r, true)
 		}
 	}
 	head.Set("Cache-Control", noStore)
@@ -74,8 +75,9 @@ func (h *sessions) startOver(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusSeeOther)
 }
 
-// hasEnded says whether the request's token is genuine and opens a session that has ended.
-func hasEnded(m *session.Manager, from Carrier, r *http.Request) (bool, error) {
+// hasEnded says whether the request's token is genuine and opens a session that has ended, or an old credential that it
+// brings in its place does.
+func hasEnded(m *session.Manager, from Carrier, olds *importing, r *http.Request) (bool, error) {
 	switch c := from.Read(r); c.State {
 	case Revoked:
 		return true, nil
@@ -87,6 +89,8 @@ func hasEnded(m *session.Manager, from Carrier, r *http.Request) (bool, error) {
 		if err != nil && !errors.Is(err, session.ErrRotated) {
 			return false, err
 		}
+	case Nothing, Missing:
+		return olds.ended(r)
 	}
 	return false, nil
 }

@@ -39,6 +39,7 @@ var (
 	rows    = suite{"./middleware", "^(Test[ACHLK][0-9]|TestAttack|TestEdited|TestCommitFailure|TestKeysRotate|TestBadCookies)"}
 	rest    = suite{"./middleware", "Origin|Reset|StartOver|StartsOver|LocalPath|Ended|Renew|Idle|Lifetime|Outcomes|Writer|Panic|Crawler|Wiring|DevKeys|Options|Double"}
 	desk    = suite{"./middleware", "DevUsers"}
+	imports = suite{"./middleware", "Import"}
 	writer  = suite{"./middleware", "Writer|Hijack|Hint|Commit|Panic|Jar|Header|Sent|Keys|Rotat|Nest|Two|Wiring"}
 	replay  = []suite{sessions, rows, rest}
 	overHTT = []suite{rows, rest}
@@ -209,6 +210,20 @@ var mutations = []mutation{
 	one("Vary", "middleware/private.go", "f[1] = vary\n\t\th[\"Vary\"] = f[1:2:2]\n", "", overHTT...),
 	one("SameSite=None refused", "middleware/wiring.go", "case 0, http.SameSiteLaxMode, http.SameSiteStrictMode:", "case 0, http.SameSiteLaxMode, http.SameSiteStrictMode, http.SameSiteNoneMode:", overHTT...),
 	one("shared ring is the team's own", "middleware/cookies.go", "case o.Shared.Shares(keys):", "case false:", overHTT...),
+	one("import: the token is derived from the secret", "session/import.go", "hkdf.Key(sha256.New, secret, nil,", "hkdf.Key(sha256.New, secret[:0], nil,", sessions),
+	one("import: and from the credential", "session/import.go", `"hardy/1 import\x00"+credential`, `"hardy/1 import\x00"`, sessions),
+	one("import: the tombstone outlives the credential", "session/import.go", "\t\tr.Purge = kept\n", "\t\t_ = kept\n", sessions, imports),
+	one("import: the slower of two tabs gets the session", "session/import.go", "s, err = m.Load(ctx, t)\n\t\treturn s, false, err", "return nil, false, err", sessions, imports),
+	one("import: no sign-in in Fill", "session/import.go", "if s.login || s.leave != stay {", "if false {", sessions),
+	one("import: an expired credential", "middleware/import.go", `if credential == "" || old != nil && !old.Expires.After(time.Now()) {`, `if credential == "" {`, imports),
+	one("import: an old store that is down", "middleware/import.go", `return nil, "", nil, err`+"\n\t}\n\tif credential", `return nil, "", nil, nil`+"\n\t}\n\tif credential", imports),
+	one("import: beside no token of ours", "middleware/sessions.go", "case h.olds != nil && c.State != Invalid:", "case h.olds != nil:", imports),
+	one("import: a late answer", "middleware/sessions.go", "x.carried.imported && x.unmoved(d.Token):", "x.carried.imported:", imports),
+	one("import: retired once the cookie has arrived", "middleware/sessions.go", "return d.Stored && !x.carried.imported && x.h.olds.retire(h, x.r, false), nil", "return false, nil", imports),
+	one("import: a sign-out reaches the credential", "middleware/import.go", "\t\ti.bury(ctx, token, old)\n", "", imports),
+	one("import: a sign-out takes the old cookie back", "middleware/sessions.go", "x.h.carrier.Clear(h, x.r)\n\t\tx.h.olds.retire(h, x.r, true)", "x.h.carrier.Clear(h, x.r)", imports),
+	one("import: a younger credential is let be", "middleware/import.go", "s == nil {\n\t\treturn false\n\t}\n\tif i.End", "s == nil && over {\n\t\treturn false\n\t}\n\tif i.End", imports),
+	one("import: the reset finds the end", "middleware/startover.go", "return olds.ended(r)", "return false, nil", imports),
 	one("Origin of WebSockets", "middleware/origin.go", "if handshake(r) && !h.passes(r) {", "if false && !h.passes(r) {", overHTT...),
 	one("Origin: the host", "middleware/origin.go", "return sameHost(scheme, host, r.Host) && ", `return host != "" && `, overHTT...),
 	one("Origin: Fetch Metadata", "middleware/origin.go", `return len(site) == 1 && site[0] == "same-origin"`, "return true", overHTT...),

@@ -627,12 +627,12 @@ func (x *tour) everyType() {
 		"session.Key": note, "session.Options": &session.Options{}, "session.OptionError": &session.OptionError{Field: "Idle"}, "session.CappedError": &session.CappedError{Max: 5}, "session.Manager": x.manager,
 		"session.Reason": session.ReasonIdle, "session.ExpiredError": &session.ExpiredError{Reason: session.ReasonIdle}, "session.Session": s,
 		"session.End": session.End{Reason: session.ReasonIdle}, "session.Ended": session.Ended{Reason: session.ReasonIdle}, "session.Swept": session.Swept{},
-		"session.Visit": visit, "session.Token": held, "session.Trace": &session.Trace{}, "session.Info": list[0],
+		"session.Visit": visit, "session.Old": &session.Old{User: "ann"}, "session.Token": held, "session.Trace": &session.Trace{}, "session.Info": list[0],
 		"session.Store": x.faults, "session.Capper": x.faults, "session.Scanner": x.faults, "session.Importer": x.faults, "session.Watcher": x.faults, "session.Sweeper": x.faults,
 		"cookie.Jar": jar, "cookie.Key": name, "cookie.Value": name.Value(canary), "cookie.Keys": x.keys, "cookie.State": cookie.Primary, "cookie.Outcome": cookie.OK,
 		"cookie.Sealer": x.sealers[0], "cookie.Opened": opened, "cookie.Source": nil, // the application's own
 		"cookie.Options": &cookie.Options{}, "cookie.Spec": local, "cookie.Trace": &cookie.Trace{}, "cookie.OpenedInfo": cookie.OpenedInfo{}, "cookie.ReloadedInfo": cookie.ReloadedInfo{},
-		"middleware.Carrier": seconds, "middleware.NewCarrier": middleware.Header("X-Session"), "middleware.Carried": carried, "middleware.State": carried.State,
+		"middleware.Carrier": seconds, "middleware.Import": &middleware.Import{Secret: []byte(held.Secret())}, "middleware.NewCarrier": middleware.Header("X-Session"), "middleware.Carried": carried, "middleware.State": carried.State,
 		"middleware.DevUsersOptions": &middleware.DevUsersOptions{}, "middleware.CookieOptions": &middleware.CookieOptions{Shared: x.team}, "middleware.Ended": middleware.Strict, "middleware.Options": &middleware.Options{}, "middleware.Page": middleware.Page{},
 		"store.MemoryOptions": &store.MemoryOptions{}, "store.Memory": nil, // what a store holds is sealed; TestA2 looks at it
 	} {
