@@ -35,7 +35,7 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/mileusna/useragent v1.3.5 // indirect
+require github.com/mileusna/useragent v1.3.5
 
 require (
 	github.com/x448/float16 v0.8.4 // indirect
