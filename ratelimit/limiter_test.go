@@ -410,6 +410,9 @@ func TestTrace(t *testing.T) {
 	}
 	l.Allow(bob)
 	l.Allow(Key{})
+	l.Peek(ann) // looking is no call
+	l.Peek(bob)
+	l.Peek(Key{})
 	want := `user="ann" true|user="ann" true|user="ann" true|user="ann" true|near user="ann" 0|user="ann" true|user="ann" false|` +
 		`overflow user="bob" by user|user="bob" true|failed true`
 	if s := strings.Join(got, "|"); s != want {

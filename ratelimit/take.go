@@ -33,11 +33,12 @@ func (l *Limiter) Take(ctx context.Context, key Key, n int) (Result, error) {
 	return d.Result, err
 }
 
-// Peek says how the key stands, and takes nothing. Allowed says whether no bucket is in debt; a key that
-// Take would answer with an error has no standings.
+// Peek says how the key stands; it takes nothing, and Trace is not told. Allowed says whether no bucket is in
+// debt; a key that Take would answer with an error has no standings.
 func (l *Limiter) Peek(key Key) Result {
-	res, _ := l.Take(context.Background(), key, 0)
-	return res
+	d := decision{quiet: true}
+	l.decide(&d, &key, 0, false)
+	return d.Result
 }
 
 // allowLone is decide for the commonest case, one plain policy, without the bookkeeping of several. What
@@ -65,6 +66,7 @@ type decision struct {
 	places [MaxPolicies]place // by group
 	asked  uint8              // the groups that have a say, as bits
 	held   *Reservation       // the one it is made for, or nil
+	quiet  bool               // nobody is told
 }
 
 // decide is Allow, Take, Reserve and, with ahead, Wait: then the units are taken even if they must be
@@ -77,7 +79,7 @@ func (l *Limiter) decide(d *decision, k *Key, n int, ahead bool) error {
 	}
 	if err := l.prepare(d, k, n); err != nil {
 		d.Result = Result{}
-		if tr := l.opt.Trace; tr != nil && tr.Failed != nil {
+		if tr := l.opt.Trace; tr != nil && tr.Failed != nil && !d.quiet {
 			tr.Failed(*k, err)
 		}
 		return err
@@ -215,7 +217,7 @@ func (d *decision) sum() {
 
 func (l *Limiter) tell(d *decision, k *Key, n int) {
 	tr := l.opt.Trace
-	if tr == nil {
+	if tr == nil || d.quiet {
 		return
 	}
 	for g := range l.groups {

@@ -27,10 +27,11 @@ const (
 	bob = "pro-bob"
 )
 
-// client calls the program.
+// client calls the program, or, where the test's own clock counts, its handler without sockets.
 type client struct {
 	t    *testing.T
 	site string
+	h    http.Handler
 }
 
 type answer struct {
@@ -49,6 +50,12 @@ func (c client) do(method, path, key, body string, header ...string) answer {
 	}
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
+	}
+	if c.h != nil {
+		w := httptest.NewRecorder()
+		r.RemoteAddr = "127.0.0.1:4711"
+		c.h.ServeHTTP(w, r)
+		return answer{w.Result(), w.Body.String()}
 	}
 	plain := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	resp, err := plain.Do(r)
@@ -101,7 +108,7 @@ func start(t *testing.T, args ...string) client {
 	})
 	select {
 	case site := <-out.arrived:
-		return client{t, site}
+		return client{t: t, site: site}
 	case err := <-ended:
 		ended <- err
 		t.Fatalf("it ended at once: %v", err)
@@ -176,87 +183,73 @@ func TestKeysAreAskedFor(t *testing.T) {
 // The moments are exact here: who waits as long as Retry-After says is let in, and not a second earlier.
 func TestRetryAfterIsExact(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		call := handlerOf(t)
+		c := inside(t)
+		generate := func() answer { return c.do("POST", "/v1/generate", ann, `{"prompt":"a"}`) }
 		for range 2 {
-			call("POST", "/v1/generate", ann, `{"prompt":"a"}`)
+			generate()
 		}
-		a := call("POST", "/v1/generate", ann, `{"prompt":"a"}`)
-		if a.Code != 429 || a.Header().Get("Retry-After") != "3" { // five calls at two a second
-			t.Fatalf("%d, Retry-After %q", a.Code, a.Header().Get("Retry-After"))
+		if a := c.expect(generate(), 429); a.Header.Get("Retry-After") != "3" { // five calls at two a second
+			t.Fatalf("Retry-After is %q", a.Header.Get("Retry-After"))
 		}
 		time.Sleep(2 * time.Second)
-		if a := call("POST", "/v1/generate", ann, `{"prompt":"a"}`); a.Code != 429 {
-			t.Errorf("a second early: %d", a.Code)
-		}
+		c.expect(generate(), 429)
 		time.Sleep(time.Second)
-		if a := call("POST", "/v1/generate", ann, `{"prompt":"a"}`); a.Code != 200 {
-			t.Errorf("as told: %d %s", a.Code, a.Body)
-		}
+		c.expect(generate(), 200)
 	})
 }
 
-// handlerOf is the application without sockets, for tests in which the clock is the test's own.
-func handlerOf(t *testing.T) func(method, path, key, body string) *httptest.ResponseRecorder {
+// inside is the application for tests in which the clock is the test's own.
+func inside(t *testing.T) client {
 	a, err := newAPI(nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := a.handler()
-	return func(method, path, key, body string) *httptest.ResponseRecorder {
-		r := httptest.NewRequest(method, path, strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer "+key)
-		w := httptest.NewRecorder()
-		h.ServeHTTP(w, r)
-		return w
-	}
+	return client{t: t, site: "http://localhost", h: a.handler()}
 }
 
 // What a call needed is charged, not what it reserved, in the bucket and in the ledger.
 func TestTokensAreSettled(t *testing.T) {
-	c := start(t)
-	a := c.expect(c.do("POST", "/v1/generate", bob, `{"prompt":"strike while hot","max_tokens":900}`), 200, "STRIKE WHILE HOT", `"tokens_used":3`)
-	if got := a.left("tokens"); got != 5997 {
-		t.Errorf("of 6000 tokens 3 were used, and %d are left", got)
-	}
-	if got := used(t, c, bob)["tokens"]; got != 3 {
-		t.Errorf("the ledger has %v tokens", got)
-	}
-	for _, body := range []string{"", "{}", `{"prompt":"a","max_tokens":0}`, `{"prompt":"a","max_tokens":-5}`, `{"prompt":"a","max_tokens":1001}`, `[]`} {
-		c.expect(c.do("POST", "/v1/generate", bob, body), 422)
-	}
-	c.expect(c.do("POST", "/v1/generate", ann, `{"prompt":"a","max_tokens":601}`), 422, `"limit":600`)
-	if got := used(t, c, bob)["tokens"]; got != 3 {
-		t.Errorf("calls that make no sense were charged: %v tokens", got)
-	}
-	c.expect(c.do("POST", "/v1/generate", bob, `{"prompt":"`+strings.Repeat("a ", 60<<10)+`"}`), 422)
+	synctest.Test(t, func(t *testing.T) {
+		c := inside(t)
+		a := c.expect(c.do("POST", "/v1/generate", bob, `{"prompt":"strike while hot","max_tokens":900}`), 200, "STRIKE WHILE HOT", `"tokens_used":3`)
+		if got := a.left("tokens"); got != 5997 {
+			t.Errorf("of 6000 tokens 3 were used, and %d are left", got)
+		}
+		if got := used(t, c, bob)["tokens"]; got != 3 {
+			t.Errorf("the ledger has %v tokens", got)
+		}
+		for _, body := range []string{"", "{}", `{"prompt":"a","max_tokens":0}`, `{"prompt":"a","max_tokens":-5}`, `{"prompt":"a","max_tokens":1001}`, `[]`} {
+			c.expect(c.do("POST", "/v1/generate", bob, body), 422)
+		}
+		c.expect(c.do("POST", "/v1/generate", ann, `{"prompt":"a","max_tokens":601}`), 422, `"limit":600`)
+		if got := used(t, c, bob)["tokens"]; got != 3 {
+			t.Errorf("calls that make no sense were charged: %v tokens", got)
+		}
+		c.expect(c.do("POST", "/v1/generate", bob, `{"prompt":"`+strings.Repeat("a ", 60<<10)+`"}`), 422)
+	})
 }
 
 // Calls side by side cannot spend the same tokens: what one has reserved is not there for the other.
 func TestReservationsAreExclusive(t *testing.T) {
-	a, err := newAPI(nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
-	if err != nil {
-		t.Fatal(err)
-	}
-	held, res, err := a.tokens.Reserve(t.Context(), ratelimit.Key{User: "ann"}, 500)
-	if err != nil || !res.Allowed {
-		t.Fatal(res, err)
-	}
-	call := func() *httptest.ResponseRecorder {
-		r := httptest.NewRequest("POST", "/v1/generate", strings.NewReader(`{"prompt":"a","max_tokens":200}`))
-		r.Header.Set("Authorization", "Bearer "+ann)
-		w := httptest.NewRecorder()
-		a.handler().ServeHTTP(w, r)
-		return w
-	}
-	if w := call(); w.Code != 429 || !strings.Contains(w.Body.String(), `"violated-policies":["tokens"]`) || w.Header().Get("Retry-After") == "" {
-		t.Errorf("while 500 of 600 are reserved: %d %v %s", w.Code, w.Header(), w.Body)
-	}
-	if err := held.Settle(10); err != nil {
-		t.Fatal(err)
-	}
-	if w := call(); w.Code != 200 {
-		t.Errorf("after 490 came back: %d %s", w.Code, w.Body)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		a, err := newAPI(nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		c := client{t: t, site: "http://localhost", h: a.handler()}
+		held, res, err := a.tokens.Reserve(t.Context(), ratelimit.Key{User: "ann"}, 500)
+		if err != nil || !res.Allowed {
+			t.Fatal(res, err)
+		}
+		refused := c.expect(c.do("POST", "/v1/generate", ann, `{"prompt":"a","max_tokens":200}`), 429, `"violated-policies":["tokens"]`, quotaExceeded)
+		if got := refused.Header.Get("Retry-After"); got != "10" { // 100 tokens at 600 a minute
+			t.Errorf("Retry-After is %q", got)
+		}
+		if err := held.Settle(10); err != nil {
+			t.Fatal(err)
+		}
+		c.expect(c.do("POST", "/v1/generate", ann, `{"prompt":"a","max_tokens":200}`), 200)
+	})
 }
 
 func used(t *testing.T, c client, key string) map[string]float64 {
@@ -287,33 +280,23 @@ func used(t *testing.T, c client, key string) map[string]float64 {
 // The two hundred calls of a day are exact; to ask costs nothing; the next day begins anew.
 func TestQuotaOfADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		call := handlerOf(t)
-		for n := range 200 {
-			if a := call("GET", "/v1/quote", ann, ""); a.Code != 200 {
-				t.Fatalf("call %d: %d %s", n+1, a.Code, a.Body)
-			}
-			call("GET", "/v1/usage", ann, "")
+		c := inside(t)
+		quote := func() answer { return c.do("GET", "/v1/quote", ann, "") }
+		for range 200 {
+			c.expect(quote(), 200)
+			c.do("GET", "/v1/usage", ann, "")
 			time.Sleep(time.Second)
 		}
-		a := call("GET", "/v1/quote", ann, "")
-		if a.Code != 429 || !strings.Contains(a.Body.String(), "quota exceeded for api_calls: 201/200") {
-			t.Fatalf("call 201: %d %s", a.Code, a.Body)
-		}
-		wait, err := strconv.Atoi(a.Header().Get("Retry-After"))
+		a := c.expect(quote(), 429, "quota exceeded for api_calls: 201/200")
+		wait, err := strconv.Atoi(a.Header.Get("Retry-After"))
 		if err != nil || wait < 3600 {
-			t.Fatalf("Retry-After is %q", a.Header().Get("Retry-After"))
+			t.Fatalf("Retry-After is %q", a.Header.Get("Retry-After"))
 		}
-		if page := call("GET", "/usage", "", "").Body.String(); !strings.Contains(page, "200/200 (100 %)") || !strings.Contains(page, "nearly used up") {
-			t.Errorf("the page does not show it:\n%s", page)
-		}
+		c.expect(c.do("GET", "/usage", "", ""), 200, "200/200 (100 %)", "nearly used up")
 		time.Sleep(time.Duration(wait-1) * time.Second)
-		if a := call("GET", "/v1/quote", ann, ""); a.Code != 429 {
-			t.Errorf("a second early: %d", a.Code)
-		}
+		c.expect(quote(), 429) // a second early
 		time.Sleep(time.Second)
-		if a := call("GET", "/v1/quote", ann, ""); a.Code != 200 {
-			t.Errorf("the next day: %d %s", a.Code, a.Body)
-		}
+		c.expect(quote(), 200) // the next day
 	})
 }
 
@@ -329,29 +312,24 @@ func TestBucketWithoutScript(t *testing.T) {
 	if strings.Contains(page.body, "<script>") || strings.Contains(page.body, "style=") || strings.Contains(page.body, "onclick") {
 		t.Error("the page holds a script or style of its own")
 	}
-	for range 5 {
-		if a := c.expect(c.do("POST", "/click", "", ""), 303); a.Header.Get("Location") != "/" {
-			t.Errorf("it leads to %q", a.Header.Get("Location"))
-		}
-	}
-	page = c.do("GET", "/", "", "")
-	if m := leftOnPage.FindStringSubmatch(page.body); m == nil || m[1] < "5" || m[1] > "7" {
-		t.Errorf("after five clicks the page says %v", m)
-	}
-	began := time.Now()
-	for n := 0; ; n++ {
-		a := c.do("POST", "/click", "", "")
-		if a.StatusCode == 429 {
-			c.expect(a, 429, "Come again in 1 s.", "Too fast", "<th scope=\"row\">click</th>")
-			if a.Header.Get("Retry-After") != "1" {
-				t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
+	synctest.Test(t, func(t *testing.T) {
+		c := inside(t)
+		for range 5 {
+			if a := c.expect(c.do("POST", "/click", "", ""), 303); a.Header.Get("Location") != "/" {
+				t.Errorf("it leads to %q", a.Header.Get("Location"))
 			}
-			break
 		}
-		if n > 10+int(time.Since(began).Seconds()) {
-			t.Fatal("nothing is refused")
+		if m := leftOnPage.FindStringSubmatch(c.do("GET", "/", "", "").body); m == nil || m[1] != "5" {
+			t.Errorf("after five clicks the page says %v", m)
 		}
-	}
+		for range 5 {
+			c.expect(c.do("POST", "/click", "", ""), 303)
+		}
+		a := c.expect(c.do("POST", "/click", "", ""), 429, "Come again in 1 s.", "Too fast", "<th scope=\"row\">click</th>")
+		if a.Header.Get("Retry-After") != "1" {
+			t.Errorf("Retry-After is %q", a.Header.Get("Retry-After"))
+		}
+	})
 	c.expect(c.do("POST", "/click", "", "", "Sec-Fetch-Site", "cross-site"), 403)
 }
 
@@ -362,31 +340,37 @@ func TestBucketWithScript(t *testing.T) {
 	if !strings.Contains(js.Header.Get("Content-Type"), "javascript") {
 		t.Errorf("the script's type is %q", js.Header.Get("Content-Type"))
 	}
-	for n := 1; n <= 10; n++ {
-		a := c.expect(c.do("POST", "/click", "", "", "Accept", "application/json"), 200, fmt.Sprintf("Of %d clicks", n))
-		if got := a.left("click"); got < 10-n {
-			t.Errorf("after %d clicks %d are left", n, got)
+	synctest.Test(t, func(t *testing.T) {
+		c := inside(t)
+		click := func() answer { return c.do("POST", "/click", "", "", "Accept", "application/json") }
+		for n := 1; n <= 10; n++ {
+			c.do("GET", "/", "", "") // looking is no click
+			a := c.expect(click(), 200, fmt.Sprintf("Of %d clicks", n))
+			if got := a.left("click"); got != 10-n {
+				t.Errorf("after %d clicks %d are left", n, got)
+			}
+			if got := a.Header.Get("RateLimit-Policy"); got != `"click";q=10;w=10` {
+				t.Errorf("RateLimit-Policy is %q: the shadow policy is nobody's business", got)
+			}
+			if n == 10 && !strings.Contains(a.body, "it would have refused 5.") {
+				t.Errorf("the shadow policy counted otherwise: %s", a.body)
+			}
 		}
-		if got := a.Header.Get("RateLimit-Policy"); got != `"click";q=10;w=10` {
-			t.Errorf("RateLimit-Policy is %q: the shadow policy is nobody's business", got)
-		}
-		if n == 10 && !strings.Contains(a.body, "it would have refused 5.") && !strings.Contains(a.body, "it would have refused 4.") {
-			t.Errorf("the shadow policy counted otherwise: %s", a.body)
-		}
-	}
-	c.expect(c.do("POST", "/click", "", "", "Accept", "application/json"), 429, `"violated-policies":["click"]`, "Of 11 clicks")
+		c.expect(click(), 429, `"violated-policies":["click"]`, "Of 11 clicks")
+		time.Sleep(time.Second)
+		c.expect(click(), 200)
+		c.expect(click(), 429)
+	})
 }
 
 // Behind a proxy that is trusted each client has a bucket, by what the proxy has seen, never by what the client wrote.
 func TestBehindAProxy(t *testing.T) {
 	c := start(t, "-proxy", "127.0.0.1/32")
-	refused := 0
-	for n := range 15 {
-		if c.do("POST", "/click", "", "", "X-Forwarded-For", fmt.Sprintf("192.0.2.%d, 198.51.100.7", n)).StatusCode == 429 {
-			refused++
-		}
+	refused := false
+	for n := 0; n < 200 && !refused; n++ {
+		refused = c.do("POST", "/click", "", "", "X-Forwarded-For", fmt.Sprintf("192.0.2.%d, 198.51.100.7", n)).StatusCode == 429
 	}
-	if refused == 0 {
+	if !refused {
 		t.Error("forged entries gave new buckets")
 	}
 	c.expect(c.do("POST", "/click", "", "", "X-Forwarded-For", "198.51.100.8"), 303)

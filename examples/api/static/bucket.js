@@ -12,8 +12,9 @@
 	let wait = 0; // until when the last refusal asked to wait
 	const past = [], clicks = [];
 
-	// now is how full the bucket is by our reckoning; the next answer corrects it.
-	const now = (t) => Math.min(burst, level + (t - at) / 1000 * rate);
+	// now is how full the bucket is by our reckoning; the next answer corrects it. A frame's time may be before
+	// that of an answer which it shows.
+	const now = (t) => Math.min(burst, level + Math.max(0, t - at) / 1000 * rate);
 
 	const field = (value, name) => {
 		const found = new RegExp(`"click"[^,]*;${name}=(\\d+)`).exec(value ?? "");
@@ -21,6 +22,7 @@
 	};
 
 	function learn(answer) {
+		changing = true;
 		const t = performance.now(), policy = answer.headers.get("RateLimit-Policy"), left = field(answer.headers.get("RateLimit"), "r");
 		burst = field(policy, "q") ?? burst;
 		rate = burst / (field(policy, "w") ?? burst / rate);
@@ -54,6 +56,18 @@
 			byId("word").textContent = "The server did not answer.";
 		}
 	}
+
+	// The table comes from the server, once a second while it changes: to look costs nothing.
+	let changing = false;
+	async function refresh() {
+		if (!changing) return;
+		changing = now(performance.now()) < burst;
+		try {
+			const page = new DOMParser().parseFromString(await (await fetch("/")).text(), "text/html");
+			byId("standings").replaceWith(page.getElementById("standings"));
+		} catch {} // the next click tells that the server does not answer
+	}
+	setInterval(refresh, 1000);
 
 	function draw(t) {
 		const full = now(t), height = depth * full / burst, whole = Math.floor(full + 1e-6);
