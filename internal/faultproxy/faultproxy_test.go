@@ -289,7 +289,7 @@ func TestAnyTime(t *testing.T) {
 				default:
 				}
 				conn, err := net.Dial("tcp", p.Addr)
-				if errors.Is(err, syscall.ECONNRESET) {
+				if errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) { // EPIPE: after a half-close
 					continue
 				}
 				if err != nil {
