@@ -21,7 +21,10 @@ type Rows interface {
 	Decode(ctx context.Context, id string, row []byte) (session.Record, error)
 }
 
-// records is the default Rows: a mark, then the record as a CBOR array.
+// Records is the default: a mark, then the whole record as a CBOR array, until its Purge. No row of scs's own codec
+// begins as these do.
+var Records Rows = records{}
+
 type records struct{}
 
 // mark begins no row of scs's codec (gob), and no text.

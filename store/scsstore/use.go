@@ -11,7 +11,7 @@ import (
 
 // Options of Use. The zero value of each field means its default.
 type Options struct {
-	// Rows is what rests under a token. Default: the whole record, in a form that later versions read.
+	// Rows is what rests under a token. Default Records, a form that later versions read.
 	Rows Rows
 	// RandomIDs spares Create its question whether the id is taken. Set it where every id that is created comes fresh
 	// from crypto/rand, as a manager's do; not where ids are derived, as by an import of older sessions.
@@ -37,7 +37,7 @@ func Use(s Store, o *Options) session.Store {
 	}
 	u := &store{rows: probe(s), form: o.Rows, random: o.RandomIDs, turns: newTurns()}
 	if u.form == nil {
-		u.form = records{}
+		u.form = Records
 	}
 	if u.all == nil {
 		return u
@@ -96,9 +96,9 @@ func (s *store) write(ctx context.Context, r session.Record) error {
 	return err
 }
 
-// leastLife is what a row has to live for to be worth storing. goredisstore keeps one for ever that has expired
-// when it arrives, and etcdstore refuses one with less than a second.
-const leastLife = 2 * time.Second
+// leastLife is what a row has to live for to be stored: goredisstore keeps one for ever that has expired when it
+// arrives.
+const leastLife = 50 * time.Millisecond
 
 // insert stores r where nothing lies under its id.
 func (s *store) insert(ctx context.Context, r session.Record, look bool) error {
@@ -130,6 +130,9 @@ func (s *store) Import(ctx context.Context, r session.Record) error { return s.i
 func (s *store) Load(ctx context.Context, id string) (session.Record, error) {
 	if err := ctx.Err(); err != nil {
 		return session.Record{}, err
+	}
+	if id == "" { // a tombstone without a successor
+		return session.Record{}, session.ErrNotFound
 	}
 	row, err := s.read(ctx, id)
 	if err != nil {

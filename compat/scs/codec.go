@@ -1,0 +1,42 @@
+package scs
+
+import (
+	"bytes"
+	"encoding/gob"
+	"time"
+)
+
+// Codec turns a session's deadline and values into the bytes of its row, and back.
+type Codec interface {
+	Encode(deadline time.Time, values map[string]interface{}) ([]byte, error)
+	Decode([]byte) (deadline time.Time, values map[string]interface{}, err error)
+}
+
+// GobCodec is the default Codec, on encoding/gob: types of your own must be registered with gob.Register. It is
+// frozen: its bytes are those that scs 2 has always written.
+type GobCodec struct{}
+
+// Encode turns a deadline and values into bytes.
+func (GobCodec) Encode(deadline time.Time, values map[string]interface{}) ([]byte, error) {
+	aux := &struct {
+		Deadline time.Time
+		Values   map[string]interface{}
+	}{deadline, values}
+	var b bytes.Buffer
+	if err := gob.NewEncoder(&b).Encode(&aux); err != nil {
+		return nil, err
+	}
+	return b.Bytes(), nil
+}
+
+// Decode turns bytes into a deadline and values.
+func (GobCodec) Decode(b []byte) (time.Time, map[string]interface{}, error) {
+	var aux struct {
+		Deadline time.Time
+		Values   map[string]interface{}
+	}
+	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&aux); err != nil {
+		return time.Time{}, nil, err
+	}
+	return aux.Deadline, aux.Values, nil
+}

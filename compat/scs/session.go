@@ -1,0 +1,236 @@
+package scs
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"sync"
+	"time"
+
+	"example.com/hardy/session"
+)
+
+// Status says what has become of the session data in this request.
+type Status int
+
+const (
+	// Unmodified: the data have not been changed.
+	Unmodified Status = iota
+
+	// Modified: the data have been changed, or an idle timeout is to begin anew.
+	Modified
+
+	// Destroyed: the session has been destroyed.
+	Destroyed
+)
+
+// contextKey finds a manager's session in a context.
+type contextKey struct{ *identity }
+
+// sessionData is one visitor's session as one request sees it.
+type sessionData struct {
+	engine *engine
+
+	mu     sync.Mutex
+	data        // as the request sees it
+	shared bool // values belong to the cache as well: copy before writing
+	status Status
+	token  string // what the client came with, or gets; "" while there is none
+	id     string // of the row, where it is known without its token: in Iterate
+
+	held  *session.Session // what the engine holds; nil while nothing is stored, and in Iterate until it is needed
+	found found            // what the engine's store has last read
+
+	base     []byte              // the row that held stands on
+	stored   []byte              // the row that the values were when they were last read or stored
+	changed  map[string]struct{} // names that were put or removed since
+	cleared  bool                // Clear came before them
+	moved    bool                // the deadline was set
+	handed   bool                // a value that can be changed in place was given to somebody
+	renews   bool                // RenewToken: a new token is due
+	replaced bool                // the token was replaced moments ago, by another request
+	written  written             // by the commit under way
+
+	wrapped bool // LoadAndSave looks after it
+	sent    bool // the answer has left
+}
+
+// found is a row that the engine has read for a session.
+type found struct {
+	id      string
+	decoded *decoded // nil: it is sealed
+}
+
+func (s *SessionManager) newData(e *engine) *sessionData {
+	return &sessionData{engine: e, data: data{deadline: time.Now().Add(s.Lifetime).UTC(), values: make(map[string]any)}}
+}
+
+func (s *SessionManager) with(ctx context.Context, sd *sessionData) context.Context {
+	return context.WithValue(ctx, contextKey{s.identity()}, sd)
+}
+
+func (s *SessionManager) from(ctx context.Context) *sessionData {
+	sd, ok := ctx.Value(contextKey{s.identity()}).(*sessionData)
+	if !ok {
+		panic("scs: no session data in context")
+	}
+	return sd
+}
+
+// load reads the session that t opens. A session that is not there, has ended, or was replaced leaves sd blank; an error means
+// that the store could not be asked. ctx carries sd.
+func (sd *sessionData) load(ctx context.Context, t *session.Token, text string) error {
+	held, err := sd.engine.manager.Load(ctx, t)
+	switch {
+	case errors.Is(err, session.ErrExpired):
+		return nil
+	case errors.Is(err, session.ErrRotated):
+		sd.replaced, sd.held = true, held
+		return nil
+	case err != nil:
+		return err
+	}
+	d := sd.found.decoded
+	if d == nil {
+		if d = sd.unseal(held); d == nil {
+			return nil
+		}
+	}
+	sd.held, sd.token, sd.replaced = held, text, false
+	sd.data, sd.shared = d.data, d.shared
+	sd.base, sd.stored = d.row, d.row
+	if sd.engine.idle > 0 {
+		sd.status = Modified
+	}
+	return nil
+}
+
+// unseal decodes the row in a sealed record; nil where it does not open, or can't be decoded.
+func (sd *sessionData) unseal(held *session.Session) *decoded {
+	row, ok := rowKey.Lookup(held)
+	if !ok {
+		return nil
+	}
+	rows := sd.engine.rows
+	d := rows.decode(sd.found.id, row, rows.cache.get(sd.found.id).decoded)
+	if d.err != nil {
+		return nil
+	}
+	return d
+}
+
+// change makes values the request's own, and notes that name is no longer as it was.
+func (sd *sessionData) change(name string) {
+	sd.own()
+	if sd.changed == nil {
+		sd.changed = make(map[string]struct{})
+	}
+	sd.changed[name] = struct{}{}
+	sd.status = Modified
+}
+
+func (sd *sessionData) own() {
+	if sd.shared {
+		sd.values, sd.shared = maps.Clone(sd.values), false
+	}
+}
+
+// hand notes that somebody gets v, who may change what it points to.
+func (sd *sessionData) hand(v any) any {
+	if !sd.shared && !sd.handed && !immutable(v) {
+		sd.handed = true
+	}
+	return v
+}
+
+// changes says whether something was changed since it was last stored.
+func (sd *sessionData) changes() bool {
+	return len(sd.changed) > 0 || sd.cleared || sd.moved || sd.renews
+}
+
+// store commits what has changed, or renews the session where nothing has. A value that was given away may have been
+// changed in place: scs stores that where it stores at all. The lock of sd is the caller's.
+func (sd *sessionData) store(ctx context.Context) error {
+	if err := sd.hold(ctx); err != nil {
+		return err
+	}
+	switch {
+	case sd.replaced:
+		return session.ErrRotated
+	case sd.held == nil, sd.changes(), sd.handed && sd.status == Modified:
+		return sd.commit(ctx)
+	case sd.engine.idle > 0:
+		return sd.engine.manager.Touch(ctx, sd.held)
+	}
+	return nil
+}
+
+func (sd *sessionData) commit(ctx context.Context) error {
+	e := sd.engine
+	if sd.held == nil {
+		sd.held = e.manager.New()
+	}
+	number, end := e.begin(sd)
+	defer end()
+	err := numberKey.Set(sd.held, number)
+	if err == nil && sd.renews {
+		err = sd.held.Renew()
+	}
+	if err == nil {
+		err = e.manager.Commit(ctx, sd.held)
+	}
+	if errors.Is(err, session.ErrExpired) && sd.replaced {
+		return session.ErrRotated // while this request was under way
+	}
+	if err != nil {
+		return err
+	}
+	w := &sd.written
+	e.rows.keep(w)
+	if sd.renews {
+		sd.id = ""
+	}
+	sd.data, sd.shared, sd.base, sd.stored = w.data, false, w.base, w.row
+	sd.changed, sd.cleared, sd.moved, sd.renews = nil, false, false, false
+	if t := sd.held.Token(); t != nil && sd.id == "" {
+		sd.token, err = e.text(t)
+	}
+	return err
+}
+
+// hold makes the engine hold a session that Iterate has read.
+func (sd *sessionData) hold(ctx context.Context) error {
+	if sd.held != nil || sd.id == "" {
+		return nil
+	}
+	t, err := sd.engine.manager.Token(byID + sd.id)
+	if err != nil {
+		return err
+	}
+	held, err := sd.engine.manager.Load(ctx, t)
+	if err == nil {
+		sd.held = held
+	}
+	return err
+}
+
+// destroy ends the session at once.
+func (sd *sessionData) destroy(ctx context.Context) error {
+	err := sd.hold(ctx)
+	if err == nil && sd.held != nil {
+		if err = sd.held.Logout(); err == nil {
+			err = sd.held.Save(ctx)
+		}
+	}
+	if errors.Is(err, session.ErrExpired) {
+		return nil // it has ended already
+	}
+	return err
+}
+
+// forget leaves sd blank: what is put into it from now on begins another session.
+func (sd *sessionData) forget(lifetime time.Duration) {
+	sd.data, sd.shared = data{time.Now().Add(lifetime).UTC(), make(map[string]any)}, false
+	sd.token, sd.id, sd.held, sd.base, sd.stored = "", "", nil, nil, nil
+	sd.changed, sd.cleared, sd.moved, sd.handed, sd.renews, sd.replaced = nil, false, false, false, false, false
+}
