@@ -152,6 +152,25 @@ func TestADayOfRequestsEndsAt24Hours(t *testing.T) {
 	})
 }
 
+// What other systems have no bound for: who is active for 25 hours is signed out after 24, unless Lifetime says
+// otherwise.
+func TestAnActiveSessionOf25Hours(t *testing.T) {
+	for lifetime, alive := range map[time.Duration]bool{0: false, session.DefaultLifetime: false, 48 * time.Hour: true} {
+		synctest.Test(t, func(t *testing.T) {
+			st := newStand(t, &session.Options{Lifetime: lifetime}, nil)
+			ann := st.browser()
+			st.post(ann, "/login", url.Values{"user": {"ann"}})
+			for range 100 { // 25 hours
+				time.Sleep(15 * time.Minute)
+				st.send(ann, "GET", "/idle")
+			}
+			if v, _ := st.look(ann); (v.User == "ann") != alive {
+				t.Errorf("Lifetime %v: after 25 hours it shows %q", lifetime, v.User)
+			}
+		})
+	}
+}
+
 // Only a new sign-in begins the lifetime again: neither values nor Renew do.
 func TestLifetimeBeginsWithLogin(t *testing.T) {
 	for _, row := range []struct {
