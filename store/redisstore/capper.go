@@ -79,11 +79,12 @@ func (s *Store) reserve(ctx context.Context, r *session.Record) error {
 		return err
 	}
 	record[reservedAt] = 1
-	if err := ctx.Err(); err != nil {
-		return err
-	}
-	set := s.client.B().Set().Key(s.record(r.ID)).Value(rueidis.BinaryString(record)).Nx().PxMilliseconds(reservation).Build()
-	if err = s.client.Do(ctx, set).Error(); rueidis.IsRedisNil(err) {
+	key := s.record(r.ID)
+	_, err = ask(ctx, s, writes, func(ctx context.Context) (string, error) {
+		set := s.client.B().Set().Key(key).Value(rueidis.BinaryString(record)).Nx().PxMilliseconds(reservation)
+		return s.client.Do(ctx, set.Build()).ToString()
+	})
+	if rueidis.IsRedisNil(err) {
 		return session.ErrExists
 	}
 	return err

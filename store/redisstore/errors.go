@@ -6,15 +6,11 @@ import (
 	"fmt"
 	"os"
 	"strings"
-	"time"
 
 	"github.com/redis/rueidis"
 
 	"example.com/hardy/session"
 )
-
-// patience bounds how long a request is repeated that a server in transition refuses, where ctx does not.
-const patience = 2 * time.Second
 
 // mends say what to do about a fault, by the words of the server or of the network.
 var mends = []struct{ words, mend string }{
@@ -65,23 +61,4 @@ func answer(err error) bool {
 		return true
 	}
 	return false
-}
-
-// refused says whether a server in transition has refused the request as a whole: it starts, or changes its role, or
-// the slot moves from one server to another.
-func refused(err error) bool {
-	e, ok := rueidis.IsRedisErr(err)
-	return ok && (e.IsTryAgain() || e.IsLoading() || e.IsClusterDown() || strings.HasPrefix(e.Error(), "READONLY"))
-}
-
-// pause waits a moment, and says whether ctx lets us go on.
-func pause(ctx context.Context) bool {
-	t := time.NewTimer(20 * time.Millisecond)
-	defer t.Stop()
-	select {
-	case <-t.C:
-		return ctx.Err() == nil
-	case <-ctx.Done():
-		return false
-	}
 }

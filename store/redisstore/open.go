@@ -52,6 +52,7 @@ func Open(ctx context.Context, address string, o *Options) (*Store, error) {
 	opt.Sentinel.Dialer = opt.Dialer
 	opt.Sentinel.TLSConfig = opt.TLSConfig
 	opt.Sentinel.TopologyRefreshInterval = 5 * time.Second
+	opt.DisableRetry = true // ask knows what may be repeated
 	opt.DisableCache = s.cache == nil
 	if s.cache != nil {
 		opt.NewCacheStoreFn = s.cache.newFeed

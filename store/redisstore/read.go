@@ -12,20 +12,17 @@ import (
 
 // Load implements session.Store: one GET, or none where Options.Cache holds the record.
 func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
-	if err := ctx.Err(); err != nil {
-		return session.Record{}, err
-	}
 	if len(id) != 43 {
-		return session.Record{}, session.ErrNotFound
+		return session.Record{}, absent(ctx)
 	}
-	get := s.client.B().Get().Key(s.record(id))
-	var result rueidis.RedisResult
-	if s.cache != nil {
-		result = s.client.DoCache(ctx, get.Cache().ToStaticTTL(), time.Hour)
-	} else {
-		result = s.client.Do(ctx, get.Build())
-	}
-	v, err := result.AsBytes()
+	key := s.record(id)
+	v, err := ask(ctx, s, reads, func(ctx context.Context) ([]byte, error) {
+		get := s.client.B().Get().Key(key)
+		if s.cache != nil {
+			return s.client.DoCache(ctx, get.Cache().ToStaticTTL(), time.Hour).AsBytes() // the cache has its own idea of time
+		}
+		return s.client.Do(ctx, get.Build()).AsBytes()
+	})
 	if rueidis.IsRedisNil(err) || err == nil && reserved(v) {
 		return session.Record{}, session.ErrNotFound
 	}
@@ -71,7 +68,10 @@ func (s *Store) list(ctx context.Context, user string) ([]session.Record, error)
 
 // entries returns the ids in a user's index.
 func (s *Store) entries(ctx context.Context, user string) ([]string, error) {
-	return s.client.Do(ctx, s.client.B().Zrange().Key(s.index(user)).Min("0").Max("-1").Build()).AsStrSlice()
+	index := s.index(user)
+	return ask(ctx, s, reads, func(ctx context.Context) ([]string, error) {
+		return s.client.Do(ctx, s.client.B().Zrange().Key(index).Min("0").Max("-1").Build()).AsStrSlice()
+	})
 }
 
 // unended returns those records of the user that have not ended and are there, or at least reserved.
@@ -103,13 +103,25 @@ func (s *Store) snapshot(ctx context.Context, ids []string) ([][]byte, error) {
 		return s.fetch(ctx, ids)
 	}
 	for last := []byte(nil); ; {
-		results := s.client.DoMulti(ctx, s.gets(ids)...)
-		found, states := make([][]byte, len(ids)), make([]byte, len(ids))
-		for i := range results {
-			var err error
-			if found[i], err = results[i].AsBytes(); err != nil && !rueidis.IsRedisNil(err) {
-				return nil, err
+		found, err := ask(ctx, s, reads, func(ctx context.Context) ([][]byte, error) {
+			gets := make([]rueidis.Completed, len(ids))
+			for i, id := range ids {
+				gets[i] = s.client.B().Get().Key(s.record(id)).Build()
 			}
+			found := make([][]byte, len(ids))
+			for i, r := range s.client.DoMulti(ctx, gets...) {
+				var err error
+				if found[i], err = r.AsBytes(); err != nil && !rueidis.IsRedisNil(err) {
+					return nil, err
+				}
+			}
+			return found, nil
+		})
+		if err != nil {
+			return nil, err
+		}
+		states := make([]byte, len(ids))
+		for i := range found {
 			states[i] = stateOf(found[i])
 		}
 		if len(ids) == 1 || bytes.Equal(states, last) {
@@ -117,14 +129,6 @@ func (s *Store) snapshot(ctx context.Context, ids []string) ([][]byte, error) {
 		}
 		last = states
 	}
-}
-
-func (s *Store) gets(ids []string) []rueidis.Completed {
-	all := make([]rueidis.Completed, len(ids))
-	for i, id := range ids {
-		all[i] = s.client.B().Get().Key(s.record(id)).Build()
-	}
-	return all
 }
 
 // fetch reads records of one server, or of one bucket, at one moment; nil is one that is not there.
@@ -136,7 +140,9 @@ func (s *Store) fetch(ctx context.Context, ids []string) ([][]byte, error) {
 	for i, id := range ids {
 		keys[i] = s.record(id)
 	}
-	results, err := s.client.Do(ctx, s.client.B().Mget().Key(keys...).Build()).ToArray()
+	results, err := ask(ctx, s, reads, func(ctx context.Context) ([]rueidis.RedisMessage, error) {
+		return s.client.Do(ctx, s.client.B().Mget().Key(keys...).Build()).ToArray()
+	})
 	if err != nil {
 		return nil, err
 	}

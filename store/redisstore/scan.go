@@ -88,8 +88,10 @@ func (s *Store) filled(ctx context.Context, n int) (int, error) {
 // the ids, because it may be more than fits a page.
 func (s *Store) scanBucket(ctx context.Context, at place, limit int) ([]session.Record, place, error) {
 	prefix, begin := s.bucket(at.bucket)
-	zscan := s.client.B().Zscan().Key(dueOf(prefix)).Cursor(at.cursor).Count(int64(limit)).Build()
-	entry, err := s.client.Do(ctx, zscan).AsScanEntry()
+	entry, err := ask(ctx, s, reads, func(ctx context.Context) (rueidis.ScanEntry, error) {
+		zscan := s.client.B().Zscan().Key(dueOf(prefix)).Cursor(at.cursor).Count(int64(limit))
+		return s.client.Do(ctx, zscan.Build()).AsScanEntry()
+	})
 	if err != nil {
 		return nil, at, err
 	}
@@ -146,17 +148,19 @@ func (s *Store) Count(ctx context.Context) (n int, err error) {
 
 // counts returns how many records there are in each of some buckets.
 func (s *Store) counts(ctx context.Context, from, to int) ([]int64, error) {
-	cmds := make([]rueidis.Completed, 0, to-from)
-	for n := from; n < to; n++ {
-		prefix, _ := s.bucket(n)
-		cmds = append(cmds, s.client.B().Zcard().Key(dueOf(prefix)).Build())
-	}
-	counts := make([]int64, len(cmds))
-	for i, r := range s.client.DoMulti(ctx, cmds...) {
-		var err error
-		if counts[i], err = r.AsInt64(); err != nil {
-			return nil, err
+	return ask(ctx, s, reads, func(ctx context.Context) ([]int64, error) {
+		cmds := make([]rueidis.Completed, to-from)
+		for i := range cmds {
+			prefix, _ := s.bucket(from + i)
+			cmds[i] = s.client.B().Zcard().Key(dueOf(prefix)).Build()
 		}
-	}
-	return counts, nil
+		counts := make([]int64, len(cmds))
+		for i, r := range s.client.DoMulti(ctx, cmds...) {
+			var err error
+			if counts[i], err = r.AsInt64(); err != nil {
+				return nil, err
+			}
+		}
+		return counts, nil
+	})
 }

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"embed"
-	"time"
 
 	"github.com/redis/rueidis"
 )
@@ -24,8 +23,11 @@ func texts() sources {
 		return string(text) + "\n"
 	}
 	all := make(sources)
-	for _, name := range []string{"withdraw", "replace", "touch", "end", "join"} {
+	for _, name := range []string{"end", "join", "withdraw"} {
 		all[name] = read("common") + read(name)
+	}
+	for _, name := range []string{"replace", "touch"} {
+		all[name] = read("common") + read("renew") + read(name)
 	}
 	for _, name := range []string{"create", "admit", "sweep"} {
 		all[name] = read("common") + read("due") + read(name)
@@ -47,16 +49,9 @@ func compile(t sources) scripts {
 	}
 }
 
-// run runs a script. It is tried again only where the server has said that it was not run: a request whose answer
-// was lost may have happened.
+// run runs a script.
 func (s *Store) run(ctx context.Context, script *rueidis.Lua, keys, args []string) (rueidis.RedisMessage, error) {
-	if err := ctx.Err(); err != nil {
-		return rueidis.RedisMessage{}, err
-	}
-	for begin := time.Now(); ; {
-		m, err := script.Exec(ctx, s.client, keys, args).ToMessage()
-		if !refused(err) || time.Since(begin) > patience || !pause(ctx) {
-			return m, err
-		}
-	}
+	return ask(ctx, s, writes, func(ctx context.Context) (rueidis.RedisMessage, error) {
+		return script.Exec(ctx, s.client, keys, args).ToMessage()
+	})
 }

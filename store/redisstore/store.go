@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -50,6 +52,10 @@ type Store struct {
 	log     *slog.Logger
 	cache   *cache // nil: none
 	scripts scripts
+
+	alone    atomic.Int64 // calls under way
+	troubled atomic.Bool  // all calls are watched over
+	calm     *time.Timer  // ends that
 
 	sweeping sync.Mutex
 	group    int // of buckets that the next step of a sweep looks at
@@ -95,6 +101,7 @@ func newStore(o *Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.calm = time.AfterFunc(troubleTime, func() { s.troubled.Store(false) })
 	if o.Name != "" {
 		const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
 		if strings.Trim(o.Name, plain) != "" || len(o.Name) > 64 {

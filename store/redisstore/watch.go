@@ -20,7 +20,7 @@ const maxPending = 8192
 // news is the message that tells of an end: the id, the moment, the length of the reason, the reason, the
 // successor.
 func news(id string, how *session.End) string {
-	b := append([]byte(id), bytesOf(how.At)...)
+	b := appendMoment([]byte(id), how.At)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(how.Reason)))
 	return string(append(append(b, how.Reason...), how.Next...))
 }

@@ -59,11 +59,11 @@ func (s *Store) Replace(ctx context.Context, r session.Record) error {
 	}
 	until := listedUntil(r.Deadline, r.Purge)
 	args := []string{
-		bytesOf(r.Seen), bytesOf(r.Expires), bytesOf(r.Purge), number(r.Version - 1), number(r.Version),
-		bytesOf(r.Deadline) + number(uint64(r.Idle)), bytesOf(until), "",
+		moments(r.Seen, r.Expires, r.Purge), number(r.Version - 1), number(r.Version),
+		moments(r.Deadline) + number(uint64(r.Idle)), moments(until), "",
 		rueidis.BinaryString(r.Meta), rueidis.BinaryString(r.Data),
 	}
-	return s.renew(ctx, s.scripts.replace, r.ID, args, 7, until)
+	return s.renew(ctx, s.scripts.replace, r.ID, args, 5, until)
 }
 
 // Touch implements session.Store.
@@ -71,8 +71,8 @@ func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.
 	if len(id) != 43 {
 		return absent(ctx)
 	}
-	args := []string{bytesOf(seen), bytesOf(expires), bytesOf(purge), ""}
-	return s.renew(ctx, s.scripts.touch, id, args, 3, purge)
+	args := []string{moments(seen, expires, purge), moments(purge), ""}
+	return s.renew(ctx, s.scripts.touch, id, args, 2, purge)
 }
 
 // renew runs a script that writes to a record. Where the user's index has to hold the record for longer first, it
@@ -132,7 +132,7 @@ func (s *Store) end(ctx context.Context, id string, how *session.End) (session.R
 		keep = "1"
 	}
 	m, err := s.run(ctx, s.scripts.end, []string{prefix + rest, dueOf(prefix)}, []string{
-		rest, bytesOf(how.Purge), bytesOf(how.At) + string(lengths), strings.Clone(string(how.Reason) + how.Next),
+		rest, moments(how.Purge), moments(how.At) + string(lengths), strings.Clone(string(how.Reason) + how.Next),
 		keep, decimal(graceEnds(how.At)), s.ends(), news(id, how),
 	})
 	s.forget(id)
@@ -152,7 +152,10 @@ func (s *Store) end(ctx context.Context, id string, how *session.End) (session.R
 // leave takes ended records out of their user's index. Where that fails, the entries go when their own time has
 // passed, and List passes over them until then.
 func (s *Store) leave(ctx context.Context, user, id string) {
-	s.client.Do(ctx, s.client.B().Zrem().Key(s.index(user)).Member(strings.Clone(id)).Build())
+	index, id := s.index(user), strings.Clone(id)
+	ask(ctx, s, reads, func(ctx context.Context) (int64, error) { // twice is as good as once
+		return s.client.Do(ctx, s.client.B().Zrem().Key(index).Member(id).Build()).AsInt64()
+	})
 }
 
 // forget drops from this process's memory what it has written, or may have: the server's message comes later.
@@ -182,4 +185,10 @@ func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 // number returns the eight bytes of a number in a record.
 func number(n uint64) string { return string(binary.BigEndian.AppendUint64(nil, n)) }
 
-func bytesOf(t time.Time) string { return string(appendMoment(nil, t)) }
+func moments(all ...time.Time) string {
+	b := make([]byte, 0, 24)
+	for _, t := range all {
+		b = appendMoment(b, t)
+	}
+	return string(b)
+}

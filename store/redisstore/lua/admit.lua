@@ -6,7 +6,7 @@ if v == '' then
 end
 if byte(v, 3) == 1 then
   redis.call('SETRANGE', KEYS[1], 2, '\0')
-  redis.call('PEXPIREAT', KEYS[1], alive(ms(v, 50)))
+  redis.call('PEXPIREAT', KEYS[1], alive(v, 50))
   enrol(KEYS[1], ARGV[1], ARGV[2], tonumber(ARGV[3]))
 end
 return 1

@@ -18,9 +18,9 @@ local function sweep(prefix, at, limit)
       if ended(v) then
         look = math.min(look, ms(v, 86) + 10001) -- session.Grace
       end
-      local handle, user = struct.unpack('>I2I4', v, 20)
-      local reason, successor = struct.unpack('>I2I2', v, 94)
-      local data = byte(v, 2) + handle + user + struct.unpack('>I4', v, 82) + reason + successor
+      local handle, user = unpack('>I2I4', v, 20)
+      local reason, successor = unpack('>I2I2', v, 94)
+      local data = byte(v, 2) + handle + user + unpack('>I4', v, 82) + reason + successor
       if purge <= at then
         redis.call('DEL', prefix .. rest)
         redis.call('ZREM', due, rest)
@@ -28,7 +28,7 @@ local function sweep(prefix, at, limit)
       else
         if look <= at then
           if #v > data then
-            redis.call('SET', prefix .. rest, sub(v, 1, data), 'PXAT', alive(purge))
+            redis.call('SET', prefix .. rest, sub(v, 1, data), 'PXAT', alive(v, 50))
             blanked = blanked + 1
           end
           look = purge

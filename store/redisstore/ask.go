@@ -1,0 +1,120 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/redis/rueidis"
+)
+
+const (
+	// patience bounds how long a request is repeated, where ctx does not.
+	patience = 2 * time.Second
+	// troubleTime is how long after a fault calls are watched over.
+	troubleTime = 5 * time.Second
+	// mostAlone is how many calls at once are not watched over: the client queues 1,024 on a connection.
+	mostAlone = 512
+)
+
+// kind says which requests may be repeated.
+type kind bool
+
+const (
+	reads  kind = true  // whatever went wrong
+	writes kind = false // only where the server has said that nothing was done: a lost answer is none
+)
+
+// ask makes one request, or several that go together.
+//
+// The client keeps to ctx on a connection that is there, but not while others make one, nor where its queue is full.
+// So while the network or the
+// server is in trouble, or much is going on, ask itself waits for ctx, and leaves the call behind at its end.
+func ask[T any](ctx context.Context, s *Store, k kind, f func(context.Context) (T, error)) (T, error) {
+	if err := ctx.Err(); err != nil {
+		var none T
+		return none, err
+	}
+	v, err := attempt(ctx, s, f)
+	if err == nil || !again(k, err) {
+		return v, err
+	}
+	for begin, try := time.Now(), 0; time.Since(begin) < patience && pause(ctx, try); try++ {
+		if v, err = attempt(ctx, s, f); err == nil || !again(k, err) {
+			break
+		}
+	}
+	return v, err
+}
+
+func attempt[T any](ctx context.Context, s *Store, f func(context.Context) (T, error)) (T, error) {
+	alone := s.alone.Add(1)
+	defer s.alone.Add(-1)
+	if alone <= mostAlone && !s.troubled.Load() {
+		v, err := f(ctx)
+		if broken(err) {
+			s.trouble()
+		}
+		return v, err
+	}
+	type answer struct {
+		v   T
+		err error
+	}
+	done := make(chan answer, 1)
+	go func() {
+		v, err := f(ctx)
+		done <- answer{v, err}
+	}()
+	select {
+	case a := <-done:
+		if broken(a.err) {
+			s.trouble()
+		}
+		return a.v, a.err
+	case <-ctx.Done():
+		s.trouble()
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+// trouble has all calls of the next seconds watched over.
+func (s *Store) trouble() {
+	s.troubled.Store(true)
+	s.calm.Reset(troubleTime)
+}
+
+// broken says whether a connection or a server has failed, and not the caller nor what he asked for.
+func broken(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, rueidis.ErrClosing) {
+		return false
+	}
+	_, answered := err.(*rueidis.RedisError)
+	return !answered
+}
+
+// again says whether the same request may and should be made again.
+func again(k kind, err error) bool {
+	if e, answered := rueidis.IsRedisErr(err); answered {
+		// The server starts, or changes its role, or the slot moves: nothing was done.
+		return e.IsTryAgain() || e.IsLoading() || e.IsClusterDown() || strings.HasPrefix(e.Error(), "READONLY")
+	}
+	return k == reads && broken(err) && !errors.Is(err, context.DeadlineExceeded)
+}
+
+// pause waits a moment before the next try, and says whether ctx allows one.
+func pause(ctx context.Context, try int) bool {
+	if try == 0 {
+		return ctx.Err() == nil
+	}
+	t := time.NewTimer(10 * time.Millisecond * time.Duration(min(try, 5)))
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return ctx.Err() == nil
+	case <-ctx.Done():
+		return false
+	}
+}
