@@ -1,56 +1,11 @@
 package browser
 
 import (
-	"bufio"
 	"net/http"
-	"os/exec"
-	"path/filepath"
-	"regexp"
-	"syscall"
 	"testing"
 
 	"github.com/chromedp/chromedp"
 )
-
-// startAPI starts examples/api as people do, and says where it is.
-func startAPI(t *testing.T) (site string) {
-	t.Helper()
-	program := filepath.Join(t.TempDir(), "api")
-	build := exec.Command("go", "build", "-o", program, "./examples/api")
-	build.Dir = "../.."
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("building the API: %v\n%s", err, out)
-	}
-	cmd := exec.Command(program, "-http", "127.0.0.1:0")
-	said, err := cmd.StderrPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	lines := bufio.NewScanner(said)
-	for site == "" && lines.Scan() {
-		site = regexp.MustCompile(`http://[^/ ]+`).FindString(lines.Text())
-	}
-	rest := make(chan bool)
-	go func() {
-		defer close(rest)
-		for lines.Scan() { // or it would wait for us
-		}
-	}()
-	t.Cleanup(func() {
-		cmd.Process.Signal(syscall.SIGINT)
-		<-rest
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("the API ended with %v", err)
-		}
-	})
-	if site == "" {
-		t.Fatal("the API does not say where it is")
-	}
-	return site
-}
 
 // callAPI asks the API, and says with what status it answers.
 func callAPI(t *testing.T, address, key string) int {
@@ -73,7 +28,7 @@ func callAPI(t *testing.T, address, key string) int {
 func TestLimitsAreAccessible(t *testing.T) {
 	t.Parallel()
 	source := axe(t)
-	site := startAPI(t)
+	site := startExample(t, "api")
 	p := visitor(t, site)
 	p.open("/")
 	p.shows("Your bucket", "10 of 10 are left", "It holds 10 clicks and gets one back each second")
@@ -112,7 +67,7 @@ func TestLimitsAreAccessible(t *testing.T) {
 // as without.
 func TestBucketDrainsAndFills(t *testing.T) {
 	t.Parallel()
-	p := visitor(t, startAPI(t))
+	p := visitor(t, startExample(t, "api"))
 	p.open("/")
 	number := "Number(document.getElementById('number').textContent)"
 	p.click("button.take")
