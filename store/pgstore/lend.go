@@ -19,6 +19,13 @@ const (
 	// soon is how far off a deadline may be for a statement to be left alone until then, should its context be cancelled
 	// before: a browser that hangs up then costs no connection, and to watch a context costs as much as a lock.
 	soon = 5 * time.Second
+
+	// trusted is for how long an idle connection is; and answerWithin how long the server may take to say that it is
+	// there.
+	trusted      = time.Second
+	answerWithin = time.Second
+
+	lastUsed = "hardy: last used" // in a connection's custom data
 )
 
 // read lends f a connection, and another one where that is lost.
@@ -39,6 +46,10 @@ func (s *Store) lend(ctx context.Context, f func(context.Context, *pgx.Conn) err
 			return err
 		}
 		until := deadline(ctx)
+		if s.owned && dead(conn.Conn().PgConn(), until) {
+			conn.Hijack()
+			continue
+		}
 		free := bound(ctx, conn.Conn().PgConn().Conn(), until)
 		err = f(context.Background(), conn.Conn())
 		free()
@@ -49,6 +60,7 @@ func (s *Store) lend(ctx context.Context, f func(context.Context, *pgx.Conn) err
 		if lost {
 			conn.Hijack() // until a lost one is torn down, for up to 15 s, the pool would keep its place
 		} else {
+			conn.Conn().PgConn().CustomData()[lastUsed] = time.Now()
 			conn.Release()
 		}
 		switch {
@@ -62,6 +74,22 @@ func (s *Store) lend(ctx context.Context, f func(context.Context, *pgx.Conn) err
 			return err
 		}
 	}
+}
+
+// dead asks a connection that has lain idle whether it is there still: a server that went away, or a network that forgot
+// it, does not say so. The pool would ask too, but keep the place of one that does not answer.
+func dead(conn *pgconn.PgConn, until time.Time) bool {
+	used, ok := conn.CustomData()[lastUsed].(time.Time)
+	now := time.Now()
+	if !ok || now.Sub(used) < trusted {
+		return false
+	}
+	if soon := now.Add(answerWithin); soon.Before(until) {
+		until = soon
+	}
+	conn.Conn().SetDeadline(until)
+	defer conn.Conn().SetDeadline(time.Time{})
+	return conn.Ping(context.Background()) != nil
 }
 
 // deadline is when a call has to return at the latest.

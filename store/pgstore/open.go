@@ -43,9 +43,7 @@ func Open(ctx context.Context, url string, o *Options) (*Store, error) {
 	if c.ConnectTimeout == 0 {
 		c.ConnectTimeout = connectTimeout
 	}
-	if config.PingTimeout == 0 {
-		config.PingTimeout = connectTimeout / 2
-	}
+	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // see dead
 	if c.ValidateConnect == nil {
 		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
 	}

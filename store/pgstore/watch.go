@@ -13,10 +13,9 @@ import (
 )
 
 const (
-	// quiet is how long a Watch that hears nothing trusts its connection before it asks; and answerWithin how long the
-	// server may take then. A half-open connection delivers no news and no error.
-	quiet        = time.Second
-	answerWithin = 2 * time.Second
+	// quiet is how long a Watch that hears nothing trusts its connection before it asks. A half-open one delivers no
+	// news and no error.
+	quiet = time.Second
 
 	pauseLeast = 50 * time.Millisecond // before connecting again, doubled each time
 	pauseMost  = 2 * time.Second
@@ -24,7 +23,7 @@ const (
 
 // Watch implements session.Watcher by LISTEN, on a connection of its own. An end is told when its transaction has been
 // committed, mostly within a millisecond. The empty news comes again after each gap: the connection was lost, or
-// did not answer for up to 3 s. Watch then connects again, until ctx is done; it returns another error only where it
+// did not answer for up to 2 s. Watch then connects again, until ctx is done; it returns another error only where it
 // could not begin. Notifications do not pass a pooler: where one is in between, set Options.Listen.
 func (s *Store) Watch(ctx context.Context, f func(session.Ended)) error {
 	if err := ctx.Err(); err != nil {
@@ -135,7 +134,7 @@ func waitFor(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) 
 	return nil, conn.Ping(asking)
 }
 
-// ended reads a notification. What is none of ours, or of a later Hardy, says that something may have ended.
+// ended reads a notification. One that says nothing more, or is of a later Hardy, says that something may have ended.
 func ended(payload string) session.Ended {
 	const idLen = 43
 	var how ending

@@ -215,11 +215,15 @@ func (s *Store) End(ctx context.Context, id string, how session.End) (session.Re
 	return w.record(), nil
 }
 
-// news is what follows the id in a notification.
+// news is what follows the id in a notification, which holds less than 8,000 bytes. What does not fit is not told, only
+// that something ended.
 func news(reason string, at time.Time, next string) string {
 	b, err := json.Marshal(ending{reason, nanos(at), next})
 	if err != nil {
 		panic(err) // two strings and a number
+	}
+	if len(b) > 7900 {
+		return ""
 	}
 	return string(b)
 }
