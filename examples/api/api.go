@@ -25,7 +25,7 @@ type api struct {
 	ledger  *quota.Ledger      // by account; what is paid for
 }
 
-func newAPI(proxies []netip.Prefix, log *slog.Logger) (*api, error) {
+func newAPI(quotas quota.Store, proxies []netip.Prefix, log *slog.Logger) (*api, error) {
 	a := &api{accounts: demoAccounts, proxies: proxies, log: log}
 	var err error
 	if a.address, err = ratelimit.New(nil, ratelimit.Policy{
@@ -52,7 +52,7 @@ func newAPI(proxies []netip.Prefix, log *slog.Logger) (*api, error) {
 	); err != nil {
 		return nil, err
 	}
-	a.ledger, err = quota.New(quota.NewMemory(), &quota.Options{ // a store that lasts serves in its place
+	a.ledger, err = quota.New(quotas, &quota.Options{
 		Resources: []quota.Resource{{Name: "api_calls"}, {Name: "tokens"}, {Name: "compute_seconds", Decimals: 3}},
 		Tier:      func(user, resource string) (quota.Quota, bool) { return a.accounts.plan(user).quota(resource) },
 		OnSoft:    func(u quota.Usage) { log.Warn("a quota is nearly used up", "account", u.User, "usage", u.String()) },

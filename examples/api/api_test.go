@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -20,6 +21,7 @@ import (
 	"time"
 
 	"example.com/hardy/ratelimit"
+	"example.com/hardy/ratelimit/quota"
 )
 
 const (
@@ -200,7 +202,7 @@ func TestRetryAfterIsExact(t *testing.T) {
 
 // inside is the application for tests in which the clock is the test's own.
 func inside(t *testing.T) client {
-	a, err := newAPI(nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
+	a, err := newAPI(quota.NewMemory(), nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -232,7 +234,7 @@ func TestTokensAreSettled(t *testing.T) {
 // Calls side by side cannot spend the same tokens: what one has reserved is not there for the other.
 func TestReservationsAreExclusive(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		a, err := newAPI(nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
+		a, err := newAPI(quota.NewMemory(), nil, slog.New(slog.NewTextHandler(t.Output(), nil)))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -375,6 +377,20 @@ func TestBehindAProxy(t *testing.T) {
 	}
 	c.expect(c.do("POST", "/click", "", "", "X-Forwarded-For", "198.51.100.8"), 303)
 	c.expect(c.do("GET", "/", "", "", "X-Forwarded-For", "2001:db8::7"), 200, "2001:db8::/64")
+}
+
+// What was used is there after a restart, where a file keeps it.
+func TestQuotasOutliveTheProgram(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "api.db")
+	for n := 1; n <= 3; n++ {
+		t.Run(fmt.Sprint("start ", n), func(t *testing.T) {
+			c := start(t, "-db", file)
+			c.expect(c.do("GET", "/v1/quote", ann, ""), 200)
+			if got := used(t, c, ann)["api_calls"]; got != float64(n) {
+				t.Errorf("%v calls are on the account, want %d", got, n)
+			}
+		})
+	}
 }
 
 func TestUsagePage(t *testing.T) {

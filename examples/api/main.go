@@ -7,9 +7,10 @@
 // http://127.0.0.1:8081/ shows your own bucket as it drains and fills while you click, and
 // http://127.0.0.1:8081/usage what each account has used.
 //
+//	go run ./examples/api -db api.db           # quotas that outlive the program
 //	go run ./examples/api -proxy 10.0.0.0/8    # behind a proxy: whose X-Forwarded-For is believed
 //
-// It serves plain HTTP on this computer only, and forgets everything when it ends.
+// It serves plain HTTP on this computer only.
 package main
 
 import (
@@ -26,6 +27,9 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
+
+	"example.com/hardy/ratelimit/quota"
+	"example.com/hardy/store/sqlitestore"
 )
 
 func main() {
@@ -44,6 +48,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags := flag.NewFlagSet("api", flag.ContinueOnError)
 	flags.SetOutput(out)
 	address := flags.String("http", "127.0.0.1:8081", "`address` to serve on, of this computer only")
+	file := flags.String("db", "", "`file` that keeps the quotas; without it they are forgotten at the end")
 	var proxies []netip.Prefix
 	flags.Func("proxy", "`network` of proxies that are believed about who asks; may be repeated", func(s string) error {
 		p, err := netip.ParsePrefix(s)
@@ -59,7 +64,16 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if err := onlyHere(*address); err != nil {
 		return err
 	}
-	a, err := newAPI(proxies, slog.New(slog.NewTextHandler(out, nil)))
+	quotas := quota.Store(quota.NewMemory())
+	if *file != "" {
+		db, err := sqlitestore.Open(ctx, *file, nil)
+		if err != nil {
+			return err
+		}
+		defer db.Close()
+		quotas = db.Quotas()
+	}
+	a, err := newAPI(quotas, proxies, slog.New(slog.NewTextHandler(out, nil)))
 	if err != nil {
 		return err
 	}
