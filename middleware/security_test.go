@@ -1140,6 +1140,7 @@ func TestC9NotPartitioned(t *testing.T) {
 // public call is in the table: one that is added must be, too.
 func TestH1EveryAccess(t *testing.T) {
 	ctx := t.Context()
+	standLog := session.NewLog[int]("talk", nil)
 	anySession := map[string]func(s *session.Session, m *session.Manager){
 		"User": func(s *session.Session, _ *session.Manager) { s.User() }, "Authenticated": func(s *session.Session, _ *session.Manager) { s.Authenticated() },
 		"AuthTime": func(s *session.Session, _ *session.Manager) { s.AuthTime() }, "Handle": func(s *session.Session, _ *session.Manager) { s.Handle() },
@@ -1162,6 +1163,13 @@ func TestH1EveryAccess(t *testing.T) {
 		"Context":      func(s *session.Session, _ *session.Manager) { s.Context() },
 		"KeepAlive":    func(s *session.Session, _ *session.Manager) { s.KeepAlive(ctx) },
 		"OnEnd":        func(s *session.Session, _ *session.Manager) { s.OnEnd(func(error) {}) },
+		"Seal":         func(s *session.Session, _ *session.Manager) { s.Seal(nil) },
+		"Open":         func(s *session.Session, _ *session.Manager) { s.Open(nil) },
+		"Log.Append":   func(s *session.Session, _ *session.Manager) { standLog.Append(ctx, s, 1) },
+		"Log.All":      func(s *session.Session, _ *session.Manager) { standLog.All(s) },
+		"Log.Last":     func(s *session.Session, _ *session.Manager) { standLog.Last(s, 1) },
+		"Log.Len":      func(s *session.Session, _ *session.Manager) { standLog.Len(s) },
+		"Log.Clear":    func(s *session.Session, _ *session.Manager) { standLog.Clear(ctx, s) },
 	}
 	listed := func(t *testing.T, of reflect.Type, prefix string, has func(string) bool, exempt ...string) {
 		for m := range of.Methods() {
@@ -1173,6 +1181,7 @@ func TestH1EveryAccess(t *testing.T) {
 	in := func(name string) bool { return anySession[name] != nil }
 	listed(t, reflect.TypeFor[*session.Session](), "", in, "MaxAge", "Format") // of the carrier, which writes a cookie then; prints "[session]"
 	listed(t, reflect.TypeFor[session.Key[int]](), "Key.", in, "Name")
+	listed(t, reflect.TypeFor[session.Log[int]](), "Log.", in)
 
 	anyJar := map[string]func(j *cookie.Jar){
 		"Keys": func(j *cookie.Jar) { j.Keys() }, "Clear": func(j *cookie.Jar) { j.Clear() }, "SetFor": func(j *cookie.Jar) { j.SetFor(time.Hour, siteName.Value("x")) },

@@ -18,7 +18,7 @@ func (s *Session) begins() bool {
 		return true
 	}
 	for _, c := range s.changes {
-		if c.Value != nil && !internal(c.Key) {
+		if c.Value != nil && (!internal(c.Key) || c.Key == sealKey) {
 			return true
 		}
 	}

@@ -17,6 +17,10 @@ func (s *Session) update(ctx context.Context, name string, f func(old []byte, ok
 		s.used = true
 		return ErrName
 	}
+	return s.updateLocked(ctx, name, f)
+}
+
+func (s *Session) updateLocked(ctx context.Context, name string, f func(old []byte, ok bool) ([]byte, error)) error {
 	if err := s.writable(); err != nil {
 		return err
 	}

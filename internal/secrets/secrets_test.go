@@ -624,8 +624,10 @@ func (x *tour) everyType() {
 	x.print("context", x.manager.Visit(ctx, visit, s))
 	for typ, v := range map[string]any{
 		"session.Delivery": session.Delivery{Token: held}, "session.Format": session.Sealed, "session.Vault": vault, "session.Values": values,
-		"session.Key": note, "session.Options": &session.Options{}, "session.OptionError": &session.OptionError{Field: "Idle"}, "session.CappedError": &session.CappedError{Max: 5}, "session.Manager": x.manager,
-		"session.Reason": session.ReasonIdle, "session.ExpiredError": &session.ExpiredError{Reason: session.ReasonIdle}, "session.Session": s,
+		"session.Key": note, "session.Options": &session.Options{}, "session.OptionError": &session.OptionError{Field: "Idle"}, "session.CappedError": &session.CappedError{Max: 5},
+		"session.Log": session.NewLog[string]("talk", nil), "session.LogOptions": &session.LogOptions{}, "session.Entry": nil, // the application's own
+		"session.Manager": x.manager,
+		"session.Reason":  session.ReasonIdle, "session.ExpiredError": &session.ExpiredError{Reason: session.ReasonIdle}, "session.Session": s,
 		"session.End": session.End{Reason: session.ReasonIdle}, "session.Ended": session.Ended{Reason: session.ReasonIdle}, "session.Swept": session.Swept{},
 		"session.Visit": visit, "session.Old": &session.Old{User: "ann"}, "session.Token": held, "session.Trace": &session.Trace{}, "session.Info": list[0],
 		"session.Store": x.faults, "session.Capper": x.faults, "session.Scanner": x.faults, "session.Importer": x.faults, "session.Watcher": x.faults, "session.Sweeper": x.faults,
