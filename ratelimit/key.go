@@ -138,10 +138,7 @@ func network(p netip.Prefix) (hi, lo uint64, bits int, v6 bool) {
 	hi, lo = binary.BigEndian.Uint64(raw[:8]), binary.BigEndian.Uint64(raw[8:])
 	if a.Is4() || a.Is4In6() {
 		if a.Is4In6() {
-			bits = max(bits-96, 0)
-			if p.Bits() < 96 {
-				bits = 32
-			}
+			bits = 32
 		}
 		return 0, lo & (^uint64(0) << (32 - bits)), bits, false
 	}

@@ -126,7 +126,7 @@ func (l *Limiter) add(given Policy) error {
 			return fmt.Errorf("%w: policies %q and %q both have Shared; x/time buckets cannot be decided together", ErrPolicy, l.shared.Name, p.Name)
 		}
 		l.shared, p.group = p, -1
-		return nil
+		return (&cell{policy: p}).setTerms(&Key{})
 	}
 	t, err := given.terms(given.Limit, given.Burst)
 	if err != nil {

@@ -52,6 +52,7 @@ func TestBadPolicies(t *testing.T) {
 		{"unknown part", nil, with(func(p *Policy) { p.By = 64 }), "By is 64"},
 		{"everyone and a part", nil, with(func(p *Policy) { p.By = Everyone | ByUser }), "Everyone stands alone"},
 		{"two of x/time", nil, []Policy{FromRate("a", rate.NewLimiter(1, 1)), FromRate("b", rate.NewLimiter(1, 1))}, "cannot be decided together"},
+		{"x/time that never refills", nil, []Policy{FromRate("a", rate.NewLimiter(0, 5))}, "never refills"},
 		{"no bound", &Options{MaxKeys: math.MaxInt}, []Policy{good}, "MaxKeys"},
 		{"negative option", &Options{MaxKeys: -1}, []Policy{good}, "negative"},
 	} {
@@ -134,6 +135,7 @@ func TestKeysAreTypedNotJoined(t *testing.T) {
 	}
 	same := []Key{
 		{Addr: netip.PrefixFrom(netip.MustParseAddr("::ffff:1.2.3.4"), 128)},
+		{Addr: netip.PrefixFrom(netip.MustParseAddr("::ffff:1.2.3.4"), 120)},
 		{Addr: netip.PrefixFrom(netip.MustParseAddr("::ffff:1.2.3.4"), 64)}, // CVE-2026-30827: all mapped clients in one bucket
 		{Addr: Addr(netip.MustParseAddr("::ffff:1.2.3.4"))},
 		{Addr: Addr(netip.MustParseAddr("2001:db8::dead:beef%eth0"))},
@@ -441,24 +443,44 @@ func TestAllowAllocatesNothing(t *testing.T) {
 }
 
 // A Tier that panics is the caller's bug: it reaches the caller, and no lock is held.
+// A Tier that panics is the caller's panic, whatever was called, and leaves no lock behind.
 func TestTierPanics(t *testing.T) {
-	broken := true
-	l := MustNew(&Options{MaxKeys: 10}, Policy{Name: "p", Limit: 1, Burst: 1, Tier: func(Key) Tier {
+	broken := false
+	l := MustNew(&Options{MaxKeys: 10}, Policy{Name: "p", Limit: 1e-3, Burst: 5, Tier: func(Key) Tier {
 		if broken {
 			panic("no database")
 		}
-		return Tier{1, 1}
+		return Tier{1e-3, 5}
 	}})
-	func() {
-		defer func() {
-			if recover() == nil {
-				t.Error("the panic was swallowed")
-			}
+	held, _, err := l.Reserve(t.Context(), ann, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	broken = true
+	for name, f := range map[string]func(){
+		"Allow": func() { l.Allow(ann) }, "Take": func() { l.Take(t.Context(), ann, 1) }, "Peek": func() { l.Peek(ann) },
+		"Reserve": func() { l.Reserve(t.Context(), ann, 1) }, "Settle": func() { held.Settle(1) },
+		"Wait": func() { l.Wait(t.Context(), ann, 1) }, "Penalize": func() { l.Penalize(ann, 1) }, "Refund": func() { l.Refund(ann, 1) },
+	} {
+		func() {
+			defer func() {
+				if recover() != "no database" {
+					t.Errorf("%s swallowed the panic", name)
+				}
+			}()
+			f()
 		}()
-		l.Allow(ann)
-	}()
+	}
 	broken = false
-	if !l.Allow(ann) || l.Allow(ann) {
-		t.Error("afterwards it should work")
+	for range 3 {
+		if !l.Allow(ann) {
+			t.Error("afterwards it should work")
+		}
+	}
+	if l.Allow(ann) {
+		t.Error("what was reserved and not settled is spent")
+	}
+	if err := l.Wait(t.Context(), bob, 1); err != nil {
+		t.Error(err)
 	}
 }

@@ -62,6 +62,11 @@ func (l *Limiter) newcomer(at *place, g *group, k *Key, s *shard, fp uint64) {
 		return
 	}
 	s.mu.Unlock()
+	at.share(l, t, fp)
+}
+
+// share holds one of the overflow's buckets.
+func (at *place) share(l *Limiter, t *table, fp uint64) {
 	o := t.shared(fp)
 	o.mu.Lock()
 	at.hold(&o.mu, &o.last, o.full, l.clock(), fp)
@@ -101,21 +106,22 @@ func (at *place) level(c *cell) gcra.Ticks {
 }
 
 // again locks a place that was held before. Where the entry has been forgotten since, its buckets are
-// full: then full is nil, or with claim an entry is made for it, if there is room.
+// full: then full is nil, or with claim an entry is made for it, or while there is no room a shared bucket serves.
 func (l *Limiter) again(at *place, g *group, claim bool) {
 	t := &g.table
 	if at.overflow {
-		o := t.shared(at.fp)
-		o.mu.Lock()
-		at.hold(&o.mu, &o.last, o.full, l.clock(), at.fp)
-		at.overflow = true
+		at.share(l, t, at.fp)
 		return
 	}
 	s := t.shard(at.fp)
 	s.mu.Lock()
 	i := s.find(at.fp, t.stride)
 	if i < 0 && claim {
-		i = s.claim(at.fp, t, s.read(l), t.perShard, maxSwept)
+		if i = s.claim(at.fp, t, s.read(l), t.perShard, maxSwept); i < 0 {
+			s.mu.Unlock()
+			at.share(l, t, at.fp)
+			return
+		}
 	}
 	var full []int64
 	if i >= 0 {

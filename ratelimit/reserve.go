@@ -15,7 +15,7 @@ type Reservation struct {
 	l        *Limiter
 	key      Key
 	n        int
-	expires  gcra.Ticks
+	granted  gcra.Ticks
 	settled  atomic.Bool
 	d        decision
 	returned [MaxPolicies]int64 // what had ever been given back to each bucket, at the grant
@@ -36,7 +36,7 @@ func (l *Limiter) Reserve(ctx context.Context, key Key, n int) (*Reservation, Re
 	if err := l.decide(&r.d, &key, n, false); err != nil || !r.d.Allowed {
 		return nil, r.d.Result, err
 	}
-	r.expires = l.clock() + gcra.Of(l.opt.ReserveFor)
+	r.granted = l.clock()
 	return r, r.d.Result, nil
 }
 
@@ -53,7 +53,7 @@ func (r *Reservation) Settle(actual int) error {
 	if r.settled.Swap(true) {
 		return ErrSettled
 	}
-	late := r.l.clock() > r.expires
+	late := r.l.clock()-r.granted > gcra.Of(r.l.opt.ReserveFor)
 	switch {
 	case actual > r.n:
 		r.charge(actual - r.n)
@@ -77,9 +77,14 @@ func (r *Reservation) charge(n int) {
 }
 
 func (r *Reservation) giveBack(n int) {
-	r.visit(false, func(i int, c *cell, at *place) {
+	var changed [MaxPolicies]bool // asked before anything is locked: a Tier may panic
+	for i := range r.d.n {
+		c := &r.d.cells[i]
 		current := cell{policy: c.policy}
-		if err := current.setTerms(&r.key); err != nil || current.terms != c.terms {
+		changed[i] = current.setTerms(&r.key) != nil || current.terms != c.terms
+	}
+	r.visit(false, func(i int, c *cell, at *place) {
+		if changed[i] {
 			return
 		}
 		full := &at.full[c.policy.slot]
@@ -92,7 +97,7 @@ func (r *Reservation) giveBack(n int) {
 }
 
 // visit locks where the reservation was made, and calls f for each policy that counted it. With claim, an
-// entry that was forgotten since, because its buckets were full, is made anew.
+// entry that was forgotten since, because its buckets were full, is made anew. f does not panic.
 func (r *Reservation) visit(claim bool, f func(i int, c *cell, at *place)) {
 	for g := range r.l.groups {
 		if r.d.asked&(1<<g) == 0 {

@@ -2,6 +2,7 @@ package ratelimit
 
 import (
 	"errors"
+	"math"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -87,6 +88,46 @@ func TestReservationsOfSeveral(t *testing.T) {
 		fourth.Cancel()
 		if got := standing(l, Key{User: "eve"}).Reset; got != 5*time.Second {
 			t.Error("nothing is given back under changed terms:", got)
+		}
+	})
+}
+
+// What was used beyond the reservation is charged although the entry was forgotten meanwhile and others have
+// taken its place: to a shared bucket then.
+func TestSettleIsChargedInAFullTable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := MustNew(&Options{MaxKeys: 1, Overflow: 1}, Policy{Name: "p", Limit: 1, Burst: 10})
+		held, _, err := l.Reserve(t.Context(), ann, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Second) // all that ann took is back
+		l.AllowN(bob, 10)
+		if got := standing(l, bob); got.Overflow {
+			t.Fatalf("%+v", got)
+		}
+		if err := held.Settle(9); err != nil {
+			t.Fatal(err)
+		}
+		if got := standing(l, ann); !got.Overflow || got.Remaining != 2 {
+			t.Errorf("%+v", got)
+		}
+	})
+}
+
+// However long reservations last, they are neither late at once nor for ever held.
+func TestReserveForEver(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		for _, span := range []time.Duration{math.MaxInt64, math.MaxInt64 / 8, time.Nanosecond} {
+			l := MustNew(&Options{ReserveFor: span}, Policy{Name: "p", Limit: 1, Burst: 100})
+			held, _, err := l.Reserve(t.Context(), ann, 50)
+			if err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			if err := held.Settle(1); errors.Is(err, ErrLate) != (span == time.Nanosecond) {
+				t.Errorf("%v: %v", span, err)
+			}
 		}
 	})
 }

@@ -79,8 +79,8 @@ func (l *Limiter) decide(d *decision, k *Key, n int, ahead bool) error {
 	}
 	if err := l.prepare(d, k, n); err != nil {
 		d.Result = Result{}
-		if tr := l.opt.Trace; tr != nil && tr.Failed != nil && !d.quiet {
-			tr.Failed(*k, err)
+		if !d.quiet {
+			l.failed(k, err)
 		}
 		return err
 	}
@@ -212,6 +212,12 @@ func (d *decision) sum() {
 		case d.Allowed && !c.violated:
 			d.RetryAfter = max(d.RetryAfter, c.wait.Duration()) // ahead
 		}
+	}
+}
+
+func (l *Limiter) failed(k *Key, err error) {
+	if tr := l.opt.Trace; tr != nil && tr.Failed != nil {
+		tr.Failed(*k, err)
 	}
 }
 

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"sync"
 	"time"
+
+	"example.com/hardy/ratelimit/internal/gcra"
 )
 
 // Wait blocks until the key may take n units, and takes them.
@@ -20,6 +22,13 @@ import (
 func (l *Limiter) Wait(ctx context.Context, key Key, n int) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if exempt := l.opt.Exempt != nil && l.opt.Exempt(key); !exempt { // what is wrong is told before others are waited for
+		var d decision
+		if err := l.prepare(&d, &key, n); err != nil {
+			l.failed(&key, err)
+			return err
+		}
 	}
 	q, turn := l.waits.join(key, n)
 	defer l.waits.leave(q, turn)
@@ -71,8 +80,13 @@ func (l *Limiter) inTime(ctx context.Context, q *queue, turn *list.Element, n in
 		l.lock(at, &l.groups[c.policy.group], &q.key)
 		level := at.level(c)
 		at.mu.Unlock()
-		need := c.Wait(level, c.Cost(n)+c.Owed(ahead)).Duration()
-		if time.Until(deadline) < need {
+		need := c.Owed(ahead)
+		if free := c.Window - level - c.Cost(n); free > 0 {
+			need -= min(need, free)
+		} else {
+			need = gcra.Sum(need, -free)
+		}
+		if need := need.Duration(); time.Until(deadline) < need {
 			return fmt.Errorf("%w (policy %q needs %v)", ErrDeadline, c.policy.Name, need)
 		}
 	}

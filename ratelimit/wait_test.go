@@ -4,11 +4,15 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"example.com/hardy/ratelimit/internal/gcra"
+
 	"golang.org/x/time/rate"
+	"pgregory.net/rapid"
 )
 
 func TestWaitInOrder(t *testing.T) {
@@ -90,11 +94,113 @@ func TestWaitThatCannotEnd(t *testing.T) {
 		if err := l.Wait(t.Context(), ann, 6); !errors.Is(err, ErrCost) {
 			t.Error(err)
 		}
+		go l.Wait(t.Context(), ann, 5)
+		synctest.Wait()
+		began = time.Now()
+		for _, n := range []int{6, -1} {
+			if err := l.Wait(t.Context(), ann, n); !errors.Is(err, ErrCost) || time.Since(began) != 0 {
+				t.Errorf("what can never pass waits for nobody: %v after %v", err, time.Since(began))
+			}
+		}
+		slow := MustNew(nil, Policy{Name: "slow", Limit: Limit(3 / gcra.MaxWindow.Seconds()), Burst: 3})
+		slow.AllowN(ann, 3)
+		for range 3 {
+			go slow.Wait(t.Context(), ann, 3)
+			synctest.Wait()
+		}
+		soon, cancel := context.WithTimeout(t.Context(), time.Hour)
+		defer cancel()
+		if err := slow.Wait(soon, ann, 3); !errors.Is(err, ErrDeadline) {
+			t.Error("decades do not fit into an hour:", err)
+		}
 		shut := MustNew(nil, Policy{Name: "shut", Limit: 1})
 		if err := shut.Wait(t.Context(), ann, 1); !errors.Is(err, ErrLimited) {
 			t.Error(err)
 		}
 	})
+}
+
+// A waiter of the property below.
+type waiting struct {
+	After time.Duration // since the one before
+	N     int
+	Gone  time.Duration // it gives up then; 0: never
+}
+
+// Whoever gives up whenever, the others are served in the order they came and as soon as their units are
+// there, and never more than the policy says.
+func TestPropertyWaitsAreFair(t *testing.T) {
+	policy := Policy{Name: "p", Limit: 1, Burst: 5}
+	rapid.Check(t, func(rt *rapid.T) {
+		crowd := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) waiting {
+			second := func(label string, most int) time.Duration {
+				return time.Duration(rapid.IntRange(0, most).Draw(t, label)) * 250 * time.Millisecond
+			}
+			return waiting{second("after", 8), rapid.IntRange(1, 5).Draw(t, "n"), second("gone", 30) * time.Duration(rapid.IntRange(0, 1).Draw(t, "goes"))}
+		}), 1, 12).Draw(rt, "crowd")
+		var wrong error
+		synctest.Test(t, func(*testing.T) { wrong = runWaits(policy, crowd) })
+		if wrong != nil {
+			rt.Fatal(wrong)
+		}
+	})
+}
+
+func runWaits(policy Policy, crowd []waiting) error {
+	type end struct {
+		at  time.Time
+		err error
+	}
+	l := MustNew(nil, policy)
+	l.AllowN(ann, policy.Burst)
+	ends := make([]end, len(crowd))
+	var wg sync.WaitGroup
+	began, last := time.Now(), time.Duration(0)
+	for i, w := range crowd {
+		time.Sleep(w.After)
+		wg.Go(func() {
+			ctx, cancel := context.WithCancel(context.Background())
+			defer cancel()
+			if w.Gone > 0 {
+				time.AfterFunc(w.Gone, cancel)
+			}
+			ends[i].err = l.Wait(ctx, ann, w.N)
+			ends[i].at = time.Now()
+		})
+		synctest.Wait()
+	}
+	wg.Wait()
+	var grants []*grant
+	units, before := 0, began
+	for i, e := range ends {
+		if e.err != nil {
+			if !errors.Is(e.err, context.Canceled) || crowd[i].Gone == 0 {
+				return fmt.Errorf("waiter %d: %w", i, e.err)
+			}
+			continue
+		}
+		if e.at.Before(before) {
+			return fmt.Errorf("waiter %d was served before the one ahead of it", i)
+		}
+		before, last = e.at, e.at.Sub(began)
+		units += crowd[i].N
+		grants = append(grants, &grant{e.at, ann, crowd[i].N, nil})
+	}
+	if err := checkWindows([]Policy{policy}, append([]*grant{{began, ann, policy.Burst, nil}}, grants...)); err != nil {
+		return err
+	}
+	// The last one is served no later than if all had come at the last moment and those who gave up had stayed.
+	most := time.Duration(0)
+	for _, w := range crowd {
+		most += w.After + time.Duration(w.N)*time.Second
+	}
+	if last > most {
+		return fmt.Errorf("%d units were served in %v, which takes %v at most", units, last, most)
+	}
+	if len(l.waits.byKey) != 0 {
+		return errors.New("a queue is left")
+	}
+	return nil
 }
 
 func TestFromRate(t *testing.T) {

@@ -39,6 +39,14 @@ func Of(d time.Duration) Ticks {
 	return Ticks(d) * perNano
 }
 
+// Sum saturates; neither is negative.
+func Sum(a, b Ticks) Ticks {
+	if a > math.MaxInt64-b {
+		return math.MaxInt64
+	}
+	return a + b
+}
+
 // Duration rounds up, so that who waits for it never comes too early.
 func (t Ticks) Duration() time.Duration {
 	if t <= 0 {
