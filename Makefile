@@ -11,9 +11,9 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race secrets full seeds staticcheck vulnerabilities gcc browser servers interleavings bench-quick bench-limits bench-sqlite mutate
+.PHONY: test fmt tidy vet race full secrets seeds staticcheck vulnerabilities gcc browser servers bench-quick bench-limits bench-sqlite mutate
 
-test: fmt tidy vet race full secrets interleavings seeds staticcheck vulnerabilities
+test: fmt tidy vet race full secrets seeds staticcheck vulnerabilities
 
 fmt:
 	@files=$$(gofmt -l .); [ -z "$$files" ] || { echo "not gofmt-ed:"; echo "$$files"; exit 1; }
@@ -24,24 +24,24 @@ tidy:
 vet:
 	$(call each,go vet ./...)
 
+# All that the tests print, in full: what is seen here leaves out what passed.
+export LOG = $(CURDIR)/tmp/tests.log
+
 race: gcc browser servers
-	$(call each,$(CURDIR)/scripts/tests -race $(FLAGS))
+	@rm -f $(LOG)
+	$(call each,$(CURDIR)/scripts/tests -race $(FLAGS) ./...)
 
-# 100,000 orders of parallel requests; under the race detector, which slows them down, the same test takes fewer.
-interleavings:
-	go test $(FLAGS) -v -run '^TestInterleavings$$' ./middleware
-
-# Packages with tests that take smaller numbers, or say nothing, under the race detector: here with the whole ones.
+# Tests that take smaller numbers, or say nothing, under the race detector: here with the whole ones.
 full: servers
-	go test $(FLAGS) ./ratelimit ./session ./store ./store/sqlitestore
+	$(call each,$(CURDIR)/scripts/full $(FLAGS))
 
-# All that the tests print, searched for tokens, keys, values and cookies. That they pass is seen above.
-secrets: servers
-	@go test -v -short ./cookie/... ./session/... ./middleware/... ./sessiontest/... ./store/... ./examples/... 2>&1 | go run ./internal/secrets/scan
+# The log, searched for tokens, keys, values and cookies.
+secrets: race
+	@go run ./internal/secrets/scan <$(LOG)
 
-# Plain go test runs the seeds of fuzz targets; this sees to it that each target has some.
-seeds: gcc
-	$(call each,$(CURDIR)/scripts/seeds)
+# go test runs the seeds of fuzz targets; this sees to it that each target has some.
+seeds: race
+	@scripts/seeds $(LOG)
 
 staticcheck:
 	$(call each,go run $(STATICCHECK) ./...)
