@@ -42,7 +42,7 @@ func (s *Store) createWithin(ctx context.Context, r *session.Record, limit int, 
 	}
 	rivals, err := s.enter(ctx, r, limit, evict)
 	if err != nil {
-		s.run(ctx, s.scripts.withdraw, []string{s.record(r.ID)}, nil) // else it runs out
+		s.withdraw(ctx, r.ID)
 		return nil, err
 	}
 	how := session.End{Reason: session.ReasonEvicted, At: r.Seen, Purge: r.Seen.Add(session.Tombstone)}
@@ -88,6 +88,11 @@ func (s *Store) reserve(ctx context.Context, r *session.Record) error {
 		return session.ErrExists
 	}
 	return err
+}
+
+// withdraw takes a reservation back. Where that fails it runs out.
+func (s *Store) withdraw(ctx context.Context, id string) {
+	s.run(ctx, s.scripts.withdraw, []string{s.record(id)}, nil)
 }
 
 // enter enters r into its user's index and returns who has to go for it.

@@ -2,7 +2,6 @@ package redisstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -20,8 +19,9 @@ func (s *Store) check(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return s.explain(err)
 	}
+	flags := true
 	for addr, node := range s.client.Nodes() {
-		err := s.checkNode(ctx, addr, node)
+		version, err := s.checkNode(ctx, addr, node)
 		if err != nil && s.cluster && !strings.HasPrefix(err.Error(), "redisstore:") {
 			s.log.Warn("redisstore: a node of the Cluster could not be asked for its settings", "server", addr, "error", err)
 			continue // the Cluster may serve without it
@@ -29,42 +29,50 @@ func (s *Store) check(ctx context.Context) error {
 		if err != nil {
 			return s.explain(err)
 		}
+		flags = flags && atLeast(version, 7, 0)
+	}
+	if flags {
+		s.scripts = compile(texts().flagged())
 	}
 	return s.explain(s.checkFormat(ctx))
 }
 
-func (s *Store) checkNode(ctx context.Context, addr string, node rueidis.Client) error {
+// checkNode returns the version of a node.
+func (s *Store) checkNode(ctx context.Context, addr string, node rueidis.Client) (version string, err error) {
 	hello, err := node.Do(ctx, node.B().Arbitrary("HELLO").Build()).AsMap()
 	if e, ok := rueidis.IsRedisErr(err); ok && strings.Contains(strings.ToLower(e.Error()), "hello") {
-		return fmt.Errorf("redisstore: %s is older than Redis 6.2; update it (%w)", addr, err)
+		return "", fmt.Errorf("redisstore: %s is older than Redis 6.2; update it (%w)", addr, err)
 	}
 	if err != nil {
-		return err
+		return "", err
 	}
 	text := func(name string) string {
 		m := hello[name]
 		v, _ := m.ToString()
 		return v
 	}
-	if old(text("version")) {
-		return fmt.Errorf("redisstore: %s is %s %s; Redis 6.2 or later is needed, update it", addr, text("server"), text("version"))
-	}
-	if text("role") != "master" {
-		if s.cluster {
-			return nil // its primary is asked
+	version = text("version")
+	if s.cache != nil {
+		// Without this right reads work, and the server tells of no change.
+		if err := node.Do(ctx, node.B().ClientCaching().Yes().Build()).Error(); err != nil {
+			return version, fmt.Errorf("redisstore: %s: Options.Cache wants the rights to CLIENT TRACKING and CLIENT CACHING; give them to this user, or set it to 0: %w", addr, err)
 		}
-		return fmt.Errorf("redisstore: %s is a replica, which cannot be written to; connect to its primary, or name the Sentinels with master_set", addr)
 	}
-	return s.checkPolicy(ctx, addr, node)
+	switch {
+	case !atLeast(version, 6, 2):
+		return version, fmt.Errorf("redisstore: %s is %s %s; Redis 6.2 or later is needed, update it", addr, text("server"), version)
+	case text("role") == "master":
+		return version, s.checkPolicy(ctx, addr, node)
+	case s.cluster: // its primary is asked
+		return version, nil
+	}
+	return version, fmt.Errorf("redisstore: %s is a replica, which cannot be written to; connect to its primary, or name the Sentinels with master_set", addr)
 }
 
-// old says whether a version is one before 6.2.
-func old(version string) bool {
-	major, rest, _ := strings.Cut(version, ".")
-	minor, _, _ := strings.Cut(rest, ".")
-	a, err := strconv.Atoi(major)
-	b, err2 := strconv.Atoi(minor)
-	return errors.Join(err, err2) == nil && (a < 6 || a == 6 && b < 2)
+func atLeast(version string, major, minor int) bool {
+	var a, b int
+	n, _ := fmt.Sscanf(version, "%d.%d", &a, &b)
+	return n == 2 && (a > major || a == major && b >= minor)
 }
 
 // checkPolicy refuses a server that forgets keys when its memory is full: a session that was ended would only be

@@ -25,7 +25,7 @@ var mends = []struct{ words, mend string }{
 	{"DB index is out of range", "there is no database of this number; take a lower one (the server's setting is databases)"},
 	{"SELECT is not allowed in cluster mode", "a Cluster has database 0 alone; leave the number out of the URL, and tell applications apart by Options.Name"},
 	{"WRONGTYPE", "a key of Hardy's holds something else; another program uses its names: give each a database or Options.Name of its own"},
-	{"first record does not look like a TLS handshake", "the server does not speak TLS here; use redis:// or its TLS port"},
+	{"first record does not look like a TLS handshake", "the server does not speak TLS there; write redis://, or its TLS port"},
 	{"ClientOption.DisableCache must be true", "the server cannot tell of changes (it wants RESP3, Redis 6 or later, and the right to CLIENT TRACKING); set Options.Cache to 0"},
 	{"certificate", "the server's certificate is not trusted; give its authority by Options.Configure (ClientOption.TLSConfig)"},
 	{"connection refused", "nothing listens there; start the server, or mend the address"},

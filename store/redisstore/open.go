@@ -2,10 +2,14 @@ package redisstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"net/url"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/redis/rueidis"
@@ -65,6 +69,9 @@ func Open(ctx context.Context, address string, o *Options) (*Store, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
 	if err := s.connect(ctx, opt); err != nil {
+		if slices.ContainsFunc(silences, func(silence error) bool { return errors.Is(err, silence) }) {
+			return nil, fmt.Errorf("redisstore: %s does not answer; see whether it can be reached, and whether it speaks TLS there (rediss://) or not (redis://): %w", s.name, err)
+		}
 		return nil, s.explain(err)
 	}
 	s.owned = true
@@ -74,6 +81,9 @@ func Open(ctx context.Context, address string, o *Options) (*Store, error) {
 	}
 	return s, nil
 }
+
+// silences are how a server fails that speaks another language, or is not there.
+var silences = []error{context.DeadlineExceeded, os.ErrDeadlineExceeded, io.EOF, syscall.ECONNRESET}
 
 // connect makes the client, or gives up at ctx's end: making it asks no ctx.
 func (s *Store) connect(ctx context.Context, opt rueidis.ClientOption) error {

@@ -85,7 +85,7 @@ func encode(r *session.Record) ([]byte, error) {
 }
 
 // reserved says whether a record is not there yet.
-func reserved(record []byte) bool { return len(record) > reservedAt && record[reservedAt] != 0 }
+func reserved(record []byte) bool { return len(record) > reservedAt && record[reservedAt] == 1 }
 
 var (
 	errNewer   = errors.New("redisstore: the record was written by a newer Hardy and was left alone; update this program")

@@ -35,6 +35,15 @@ func texts() sources {
 	return all
 }
 
+// flagged lets those scripts that free memory run when there is none left: a session can be ended, come what may.
+// Redis knows such flags from 7.0 on.
+func (t sources) flagged() sources {
+	for _, name := range []string{"end", "sweep"} {
+		t[name] = "#!lua flags=allow-oom\n" + t[name]
+	}
+	return t
+}
+
 // scripts are what is decided on the server. Each goes by its hash, and as a whole text to a server that does not
 // know it: a new primary, or one that was told to SCRIPT FLUSH.
 type scripts struct {
