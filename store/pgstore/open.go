@@ -36,6 +36,9 @@ const connectTimeout = 2 * time.Second
 // Hardy; missing rights. ctx bounds the opening alone.
 func Open(ctx context.Context, url string, o *Options) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
+	if scheme, _, ok := strings.Cut(url, "://"); ok && err == nil && scheme != "postgres" && scheme != "postgresql" && !strings.Contains(scheme, "=") {
+		err = fmt.Errorf("the scheme %s is none of PostgreSQL's", scheme)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("pgstore: the URL cannot be used (postgres://user:password@host:port/database, pool_max_conns at least 1): %w", err)
 	}
@@ -104,8 +107,10 @@ type place struct {
 	base   string // of the names of both tables
 }
 
-// maxTable leaves room for _schema within PostgreSQL's 63 bytes.
-const maxTable = 56
+const (
+	versionsSuffix = "_schema"
+	maxTable       = 63 - len(versionsSuffix) // a longer name would be cut
+)
 
 func newPlace(c *pgx.ConnConfig, o *Options) place {
 	p := place{server: net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port))) + "/" + c.Database, base: "hardy_sessions"}
@@ -119,7 +124,7 @@ func newPlace(c *pgx.ConnConfig, o *Options) place {
 }
 
 func (p place) table() string    { return pgx.Identifier{p.schema, p.base}.Sanitize() }
-func (p place) versions() string { return pgx.Identifier{p.schema, p.base + "_schema"}.Sanitize() }
+func (p place) versions() string { return pgx.Identifier{p.schema, p.base + versionsSuffix}.Sanitize() }
 
 // channel is the name of the notifications of all who use the table. Channels are the database's, and their names are
 // cut at 63 bytes.

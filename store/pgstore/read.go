@@ -104,7 +104,10 @@ func (s *Store) List(ctx context.Context, user string) ([]session.Record, error)
 	return s.records(ctx, s.sql.list, []byte(user))
 }
 
-// Scan implements session.Scanner, in the order of the ids' bytes. A cursor is good for ever.
+const scanPage = 1000 // the most that Scan returns at once
+
+// Scan implements session.Scanner, in the order of the ids' bytes, with at most 1,000 records a page. A cursor is good
+// for ever.
 func (s *Store) Scan(ctx context.Context, cursor string, limit int) (page []session.Record, next string, err error) {
 	after := []byte{}
 	if cursor != "" {
@@ -113,7 +116,7 @@ func (s *Store) Scan(ctx context.Context, cursor string, limit int) (page []sess
 			return nil, "", fmt.Errorf("pgstore: the cursor %q is none of this store's; begin with an empty one", cursor)
 		}
 	}
-	limit = max(limit, 1)
+	limit = min(max(limit, 1), scanPage)
 	if page, err = s.records(ctx, s.sql.scan, after, int64(limit)); err != nil {
 		return nil, "", err
 	}

@@ -106,8 +106,10 @@ func (p place) migrate(ctx context.Context, conn *pgx.Conn, steps []migration) e
 // recognize returns the version of the tables, 0 where there are none, or why they are not for us.
 func (p place) recognize(ctx context.Context, conn *pgx.Conn, known int) (version int, err error) {
 	var records, versions bool
-	if err := ask(ctx, conn, "SELECT to_regclass($1) IS NOT NULL, to_regclass($2) IS NOT NULL", p.table(), p.versions()).
-		Scan(&records, &versions); err != nil {
+	// to_regclass would answer from a cache, in which what another process has just made is not there yet.
+	const which = "SELECT count(*) FILTER (WHERE c.relname = $2::text) > 0, count(*) FILTER (WHERE c.relname = $3::text) > 0" +
+		" FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = $1::text"
+	if err := ask(ctx, conn, which, p.schema, p.base, p.base+versionsSuffix).Scan(&records, &versions); err != nil {
 		return 0, err
 	}
 	switch {

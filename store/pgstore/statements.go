@@ -35,11 +35,12 @@ const (
 // newStatements returns them for a table, which is quoted.
 //
 // Arrays stand in sub-selects to hide their lengths from the planner, which would otherwise plan anew at each
-// execution, for longer than one takes. What a statement for many changes it locks in the order of its arrays: the
+// execution, for longer than one takes. A limit that is an argument it takes for a tenth of the table, so that a
+// constant one stands below it. What a statement for many changes it locks in the order of its arrays: the
 // callers sort them by id, so that no two groups, of one process or of two, wait for each other in a circle.
 func newStatements(table string) statements {
 	sql := strings.NewReplacer("{table}", table, "{fields}", fields, "{values}", values, "{id text}", idText,
-		"{grace}", fmt.Sprint(int64(session.Grace)+1)).Replace
+		"{grace}", fmt.Sprint(int64(session.Grace)+1), "{page}", fmt.Sprint(scanPage), "{step}", fmt.Sprint(sweepStep)).Replace
 	return statements{
 		load: sql(`SELECT id, {fields}, data FROM {table} WHERE id = $1::bytea`),
 
@@ -47,7 +48,8 @@ func newStatements(table string) statements {
 
 		list: sql(`SELECT id, {fields}, NULL::bytea FROM {table} WHERE username = $1::bytea AND username <> '' AND ended = ''`),
 
-		scan: sql(`SELECT id, {fields}, data FROM {table} WHERE id > $1::bytea ORDER BY id LIMIT $2::bigint`),
+		scan: sql(`SELECT * FROM (SELECT id, {fields}, data FROM {table} WHERE id > $1::bytea ORDER BY id LIMIT {page}) AS p
+			LIMIT $2::bigint`),
 
 		count: sql(`SELECT CASE WHEN reltuples < 100000 THEN (SELECT count(*) FROM {table}) ELSE reltuples::bigint END
 			FROM pg_class WHERE oid = $1::text::regclass`),
@@ -116,9 +118,10 @@ func newStatements(table string) statements {
 
 		// What another transaction holds is passed over, and is due the next time too.
 		sweep: sql(`WITH looked AS MATERIALIZED (
-				SELECT id, purge, data IS NOT NULL AS holds, CASE WHEN ended = '' THEN expires
-					ELSE least(expires, least(coalesce(ended_at, $1::bigint), 9223372036854775807 - {grace}) + {grace}) END AS useless
-				FROM {table} WHERE due <= $1::bigint ORDER BY due LIMIT $2::bigint FOR UPDATE SKIP LOCKED
+				SELECT * FROM (SELECT id, purge, data IS NOT NULL AS holds, CASE WHEN ended = '' THEN expires
+						ELSE least(expires, least(coalesce(ended_at, $1::bigint), 9223372036854775807 - {grace}) + {grace}) END AS useless
+					FROM {table} WHERE due <= $1::bigint ORDER BY due LIMIT {step} FOR UPDATE SKIP LOCKED) AS d
+				LIMIT $2::bigint
 			), forgotten AS (
 				DELETE FROM {table} AS t USING looked AS l WHERE t.id = l.id AND l.purge <= $1::bigint RETURNING 1
 			), kept AS (
