@@ -10,12 +10,12 @@ import (
 )
 
 // TestKilledDuringLoad (issue 4, line 1): a process is killed with SIGKILL while eight goroutines write,
-// again and again on one file. What it acknowledged, by the parent's own log, is there. 10 times;
-// HARDY_SOAK=50 sets another number.
+// again and again on one file. What it acknowledged, by the parent's own log, is there. 50 times; HARDY_SOAK=500
+// sets another number.
 func TestKilledDuringLoad(t *testing.T) {
-	kills := 10
-	if testing.Short() {
-		kills = 3
+	kills := 50
+	if testing.Short() || raceDetector {
+		kills = 5
 	}
 	if n, err := strconv.Atoi(os.Getenv("HARDY_SOAK")); err == nil {
 		kills = n
@@ -31,10 +31,10 @@ func TestKilledDuringLoad(t *testing.T) {
 		if err := cmd.Start(); err != nil {
 			t.Fatal(err)
 		}
-		lines := 0
+		writes := 20 + rand.IntN(200)
 		all.read(out, func() {
-			if lines++; lines == 1 {
-				time.AfterFunc(time.Duration(20+rand.IntN(180))*time.Millisecond, func() { cmd.Process.Kill() })
+			if writes--; writes == 0 {
+				time.AfterFunc(rand.N(20*time.Millisecond), func() { cmd.Process.Kill() })
 			}
 		})
 		if err := cmd.Wait(); err == nil || cmd.ProcessState.Exited() {
@@ -45,7 +45,7 @@ func TestKilledDuringLoad(t *testing.T) {
 		}
 	}
 	t.Logf("%d kills, %d records acknowledged, %d of them ended", kills, len(all.version), len(all.ended))
-	if len(all.version) < 10*kills || len(all.ended) == 0 {
-		t.Errorf("too little was written to show anything")
+	if len(all.ended) == 0 {
+		t.Error("no record was ended: the test shows too little")
 	}
 }
