@@ -104,13 +104,13 @@ func (i *importing) find(r *http.Request) (token *session.Token, credential stri
 // arrive is the session of a request without a token of ours, and its token; nil where it brings no old one either, or
 // one that can't be carried over.
 func (i *importing) arrive(r *http.Request) (*session.Session, *session.Token, error) {
-	token, _, old, err := i.find(r)
+	token, credential, old, err := i.find(r)
 	if token == nil {
 		return nil, nil, err
 	}
 	s, made, err := i.manager.Import(r.Context(), token, func() (*session.Old, error) { return old, nil })
 	if made {
-		i.tally.made(old.Expires)
+		i.tally.made(credential, old.Expires)
 	}
 	if s == nil {
 		if err != nil && !errors.Is(err, session.ErrUnavailable) {
@@ -162,8 +162,8 @@ func (i *importing) retire(h http.Header, r *http.Request, over bool) (wrote boo
 			if !over {
 				return false // and is tried again
 			}
-		} else if old != nil {
-			i.tally.ended(old.Expires)
+		} else {
+			i.tally.ended(credential)
 		}
 	}
 	if i.forget == "" {

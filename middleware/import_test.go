@@ -711,7 +711,7 @@ func TestImportRemembered(t *testing.T) {
 	}
 }
 
-// What is left to expire is counted by the hour.
+// What has expired opens nothing in the old system either.
 func TestImportReportForgetsWhatExpired(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		imported := fromJWT()

@@ -1,6 +1,7 @@
 package middleware
 
 import (
+	"hash/maphash"
 	"sync"
 	"time"
 )
@@ -8,7 +9,7 @@ import (
 // ImportReport is how far a move has come, as one process has seen it.
 type ImportReport struct {
 	Imported int // old sessions of which a session was made
-	Ended    int // old sessions that were ended, in the old store
+	Ended    int // of these, those that were ended in the old system since
 	// Remaining are those of Imported that this process has not ended and that have not expired: in the old
 	// system they open something still.
 	Remaining int
@@ -16,19 +17,22 @@ type ImportReport struct {
 	Last time.Time
 }
 
-// Report says how far the move has come, since this process began.
+// Report says how far the move has come, since this process began. It follows a million sessions; of more, Ended and
+// Remaining are too few.
 func (i *Import) Report() ImportReport { return i.tally.report(time.Now()) }
 
-// tally counts. Those that remain are counted by the hour in which they expire, so that a million of them take no more
-// room than a thousand.
+// maxFollowed bounds what a tally takes: 16 bytes each and their place in the map.
+const maxFollowed = 1_000_000
+
+// tally counts what was carried over, by a hash of the credential.
 type tally struct {
-	mu             sync.Mutex
-	imports, ends  int
-	last           time.Time
-	expiringByHour map[int64]int
+	mu            sync.Mutex
+	imports, ends int
+	last          time.Time
+	left          map[uint64]int64 // when it expires, in seconds since 1970
 }
 
-func hour(t time.Time) int64 { return t.Unix() / 3600 }
+var tallySeed = maphash.MakeSeed()
 
 func (t *tally) seen() {
 	t.mu.Lock()
@@ -36,35 +40,35 @@ func (t *tally) seen() {
 	t.last = time.Now()
 }
 
-func (t *tally) made(expires time.Time) {
+func (t *tally) made(credential string, expires time.Time) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.expiringByHour == nil {
-		t.expiringByHour = map[int64]int{}
-	}
 	t.imports++
-	t.expiringByHour[hour(expires)]++
+	if t.left == nil {
+		t.left = map[uint64]int64{}
+	}
+	if len(t.left) < maxFollowed {
+		t.left[maphash.String(tallySeed, credential)] = expires.Unix()
+	}
 }
 
-func (t *tally) ended(expires time.Time) {
+func (t *tally) ended(credential string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.ends++
-	if h := hour(expires); t.expiringByHour[h] > 0 { // less: another process has made it
-		t.expiringByHour[h]--
+	key := maphash.String(tallySeed, credential)
+	if _, ok := t.left[key]; ok { // else another process has made it, or it was ended before
+		delete(t.left, key)
+		t.ends++
 	}
 }
 
 func (t *tally) report(now time.Time) ImportReport {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	r := ImportReport{Imported: t.imports, Ended: t.ends, Last: t.last}
-	for h, n := range t.expiringByHour {
-		if h < hour(now) {
-			delete(t.expiringByHour, h)
-			continue
+	for key, expires := range t.left {
+		if expires < now.Unix() {
+			delete(t.left, key)
 		}
-		r.Remaining += n
 	}
-	return r
+	return ImportReport{Imported: t.imports, Ended: t.ends, Remaining: len(t.left), Last: t.last}
 }

@@ -45,11 +45,11 @@ func readOld(old sessions.Store, r *http.Request, name string) (s *sessions.Sess
 	s, err = old.New(r, name)
 	var cookie securecookie.MultiError
 	switch {
-	case err == nil && (s == nil || s.IsNew):
+	case err == nil && (s == nil || s.IsNew), errors.Is(err, fs.ErrNotExist):
 		return nil, errNoRow, nil
 	case err == nil:
 		return s, nil, nil
-	case errors.As(err, &cookie), errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &cookie):
 		return nil, err, nil
 	}
 	return nil, nil, err

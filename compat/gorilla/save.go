@@ -169,13 +169,26 @@ func (x *exchange) step(set []any) step {
 func (x *exchange) asksForToken() bool { return x.id != "" && x.s.ID == "" }
 
 // write takes the step and stores the changes: exactly, beside whatever others store.
-func (x *exchange) write(stored []byte, set, gone []any, step step) error {
+func (x *exchange) write(stored []byte, set, gone []any, step step) (err error) {
 	d, prolong := x.lasts()
-	if x.late && (step != steady || prolong) {
+	replaces := step != steady || prolong
+	if x.late && replaces {
 		return session.ErrSent
 	}
-	before := x.token()
-	var err error
+	if step == signOut {
+		return x.signOut()
+	}
+	if replaces {
+		before := x.token()
+		end := x.st.moved.begin(before)
+		defer func() {
+			after := x.token()
+			if after == before {
+				after = nil
+			}
+			end(after)
+		}()
+	}
 	switch step {
 	case renew:
 		err = x.hardy.Renew()
@@ -187,16 +200,6 @@ func (x *exchange) write(stored []byte, set, gone []any, step step) error {
 			}
 		}
 		err = x.hardy.Login(x.st.o.User(x.s.Values))
-	case signOut:
-		x.hardy.Logout()
-		if err = x.st.manager.Commit(x.r.Context(), x.hardy); err == nil {
-			x.forget()
-			if len(x.s.Values) == 0 {
-				setCookie(x.w.Header(), x.name, "", -1, x.s.Options)
-				return nil
-			}
-			return x.begin()
-		}
 	}
 	if err == nil && prolong {
 		err = x.remember(d)
@@ -209,13 +212,24 @@ func (x *exchange) write(stored []byte, set, gone []any, step step) error {
 	} else {
 		stored, err = x.stored, x.hardy.Save(x.r.Context())
 	}
-	if after := x.token(); after != nil && after != before {
-		x.st.moved.put(before, after)
-	}
 	if err == nil {
 		x.keep(stored)
 	}
 	return err
+}
+
+// signOut ends the session of a user who is not named any more. What values are left begin one of nobody's.
+func (x *exchange) signOut() error {
+	x.hardy.Logout()
+	if err := x.st.manager.Commit(x.r.Context(), x.hardy); err != nil {
+		return err
+	}
+	x.forget()
+	if len(x.s.Values) == 0 {
+		setCookie(x.w.Header(), x.name, "", -1, x.s.Options)
+		return nil
+	}
+	return x.begin()
 }
 
 // merge makes the changes in what is stored now, and returns that.
