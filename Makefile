@@ -11,7 +11,7 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race full secrets seeds staticcheck vulnerabilities gcc browser servers bench-quick bench-limits bench-sqlite mutate
+.PHONY: test fmt tidy vet race full secrets seeds staticcheck vulnerabilities gcc browser servers bench-quick bench-limits bench-sqlite mutate soak
 
 test: fmt tidy vet race full secrets seeds staticcheck vulnerabilities
 
@@ -76,3 +76,7 @@ bench-sqlite:
 # Takes the checks out one by one and shows the test that fails without each.
 mutate:
 	go run ./internal/mutate
+
+# Histories by the thousand, and stores' servers killed again and again under load: about half an hour.
+soak: servers
+	@scripts/soak

@@ -8,10 +8,12 @@ import (
 	"os/user"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 )
 
 const (
@@ -59,47 +61,67 @@ func account(cmd *exec.Cmd, name, dir string) error {
 	return os.Chown(dir, uid, gid)
 }
 
-func killTree(p *os.Process) error   { return signalTree(p, syscall.SIGKILL) }
-func pauseTree(p *os.Process) error  { return signalTree(p, syscall.SIGSTOP) }
-func resumeTree(p *os.Process) error { return signalTree(p, syscall.SIGCONT) }
-
-// signalTree signals p and its children. It is stopped meanwhile, so that it starts no others.
-func signalTree(p *os.Process, s syscall.Signal) error {
-	if err := p.Signal(syscall.SIGSTOP); err != nil {
-		return err
-	}
-	pids, err := children(p.Pid)
+// killTree kills p and its children, and returns when the children are gone: what they hold keeps a PostgreSQL
+// from starting anew.
+func killTree(p *os.Process) error {
+	pids, err := signalTree(p, syscall.SIGKILL)
 	if err != nil {
 		return err
 	}
-	for _, pid := range pids {
-		if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
-			return err
+	for deadline := time.Now().Add(patience); slices.ContainsFunc(pids, runs); time.Sleep(time.Millisecond) {
+		if time.Now().After(deadline) {
+			return errors.New("its children do not end")
 		}
 	}
-	return p.Signal(s)
+	return nil
 }
 
-func children(parent int) ([]int, error) {
-	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+func pauseTree(p *os.Process) error {
+	_, err := signalTree(p, syscall.SIGSTOP)
+	return err
+}
+
+func resumeTree(p *os.Process) error {
+	_, err := signalTree(p, syscall.SIGCONT)
+	return err
+}
+
+// signalTree signals p and its children, which it returns. It is stopped meanwhile, so that it starts no others.
+func signalTree(p *os.Process, s syscall.Signal) (pids []int, err error) {
+	if err := p.Signal(syscall.SIGSTOP); err != nil {
+		return nil, err
+	}
+	all, err := filepath.Glob("/proc/[0-9]*")
 	if err != nil {
 		return nil, err
 	}
-	var pids []int
-	for _, path := range stats {
-		text, err := os.ReadFile(path)
-		if err != nil {
-			continue // it ended meanwhile
+	for _, path := range all {
+		pid, _ := strconv.Atoi(filepath.Base(path))
+		if _, parent := stat(pid); parent != p.Pid {
+			continue
 		}
-		// pid (name) state parent …, and a name may hold anything
-		name := strings.LastIndexByte(string(text), ')')
-		var pid, ppid int
-		var state string
-		fmt.Sscan(string(text), &pid)
-		fmt.Sscan(string(text[name+1:]), &state, &ppid)
-		if ppid == parent {
-			pids = append(pids, pid)
+		pids = append(pids, pid)
+		if err := syscall.Kill(pid, s); err != nil && !errors.Is(err, syscall.ESRCH) {
+			return nil, err
 		}
 	}
-	return pids, nil
+	return pids, p.Signal(s)
+}
+
+// runs says whether there is a process that holds anything yet: a zombie does not.
+func runs(pid int) bool {
+	state, _ := stat(pid)
+	return state != "" && state != "Z" && state != "X"
+}
+
+// stat returns the state of a process and its parent; "" where there is none.
+func stat(pid int) (state string, parent int) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return "", 0
+	}
+	// pid (name) state parent …, and a name may hold anything
+	name := strings.LastIndexByte(string(text), ')')
+	fmt.Sscan(string(text[name+1:]), &state, &parent)
+	return state, parent
 }

@@ -1,6 +1,8 @@
 package servers
 
 import (
+	"bufio"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -139,30 +141,44 @@ func TestPostgresLives(t *testing.T) {
 			t.Errorf("after %s and Start at %s: %q", end.name, p.Addr, got)
 		}
 	}
-	// A backend that is under way stands still too.
-	done := make(chan error, 1)
+	// A backend stands still too.
+	psql := exec.Command(p.psql, "-X", "-q", "-A", "-t", "-d", p.URL())
+	in, err := psql.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := psql.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := psql.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := make(chan string)
 	go func() {
-		_, err := p.TrySQL("SELECT pg_sleep(0.1)")
-		done <- err
+		for text := bufio.NewScanner(out); text.Scan(); {
+			lines <- text.Text()
+		}
 	}()
-	until(t, "it is under way", func() bool {
-		return p.SQL("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'SELECT pg_sleep%'") == "1"
-	})
+	io.WriteString(in, "SELECT 1;\n")
+	if got := <-lines; got != "1" {
+		t.Errorf("it says %q", got)
+	}
 	p.Pause()
+	io.WriteString(in, "SELECT 2;\n")
 	select {
-	case err := <-done:
-		if err != nil {
-			t.Error(err)
-		}
-		t.Log("it ended before the pause")
-	case <-time.After(500 * time.Millisecond):
-		p.Resume()
-		if err := <-done; err != nil {
-			t.Error(err)
-		}
-		return
+	case got := <-lines:
+		t.Errorf("while the server stands still it says %q", got)
+	case <-time.After(300 * time.Millisecond):
 	}
 	p.Resume()
+	if got := <-lines; got != "2" {
+		t.Errorf("afterwards it says %q", got)
+	}
+	in.Close()
+	if err := psql.Wait(); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestSharedPostgres(t *testing.T) {

@@ -45,7 +45,7 @@ func (h *history) check() string {
 		}
 	}
 	for _, id := range h.ids {
-		if s := search(calls[id], now); s != "" {
+		if s := search(calls[id], now, &h.tally); s != "" {
 			return s
 		}
 	}
@@ -70,8 +70,8 @@ func (h *history) rotated() string {
 	return ""
 }
 
-// search looks for an order of the calls on one record.
-func search(calls []done, now moment) string {
+// search looks for an order of the calls on one record, and counts how long that took.
+func search(calls []done, now moment, t *tally) string {
 	operations := make([]porcupine.Operation, 0, len(calls))
 	for _, d := range calls {
 		operations = append(operations, porcupine.Operation{ClientId: d.client, Input: d.call, Output: d.answer, Call: d.from, Return: d.to})
@@ -83,7 +83,9 @@ func search(calls []done, now moment) string {
 			return want.allows(output.(answer), now), next
 		},
 	}
+	began := time.Now()
 	result, info := porcupine.CheckOperationsVerbose(model, operations, searchTime)
+	t.longest = max(t.longest, time.Since(began))
 	switch result {
 	case porcupine.Ok:
 		return ""

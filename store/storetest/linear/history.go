@@ -69,6 +69,7 @@ type listing struct {
 // tally counts what the histories were made of.
 type tally struct {
 	calls, faults, lost, ended, conflicts, expired int
+	longest                                        time.Duration // search for an order
 }
 
 func (s *tally) add(o tally) {
@@ -78,11 +79,12 @@ func (s *tally) add(o tally) {
 	s.ended += o.ended
 	s.conflicts += o.conflicts
 	s.expired += o.expired
+	s.longest = max(s.longest, o.longest)
 }
 
 func (s *tally) String() string {
-	return fmt.Sprintf("%d calls, %d faults, %d writes without an answer, %d ends, %d conflicts, %d writes too late",
-		s.calls, s.faults, s.lost, s.ended, s.conflicts, s.expired)
+	return fmt.Sprintf("%d calls, %d faults, %d writes without an answer, %d ends, %d conflicts, %d writes too late, longest search %v",
+		s.calls, s.faults, s.lost, s.ended, s.conflicts, s.expired, s.longest.Round(time.Millisecond))
 }
 
 // one records a history and returns what in it breaks the contract.
@@ -110,8 +112,9 @@ func one(t testing.TB, e Engine, seed uint64, sum *tally) (violation string) {
 	if err := h.last(); err != nil {
 		t.Fatalf("after the faults a store does not recover within %v: %v", lastTime, err)
 	}
+	violation = h.check()
 	sum.add(h.tally)
-	return h.check()
+	return violation
 }
 
 // random returns n random bytes as base64url.

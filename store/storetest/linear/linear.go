@@ -16,7 +16,7 @@
 // List need not be a snapshot of all its records, and is not taken for one: each record has to be shown as it was
 // at some moment of the call, and of a session that is rotated at least one record has to be there.
 //
-// Run takes 50 histories; with the environment variable HARDY_SOAK set, 2,000, or as many as fit into seven
+// Run takes 50 histories; with the environment variable HARDY_SOAK set, 2,000, or as many as fit into five
 // minutes.
 package linear
 
@@ -43,7 +43,7 @@ type Engine struct {
 const (
 	histories     = 50
 	soakHistories = 2000
-	soakTime      = 7 * time.Minute
+	soakTime      = 5 * time.Minute
 	catchTime     = 2 * time.Minute
 )
 

@@ -9,15 +9,15 @@ import (
 	"example.com/hardy/store/sqlitestore"
 )
 
-func TestMemory(t *testing.T) {
+func TestLinearizableMemory(t *testing.T) {
 	Run(t, func(*testing.T) Engine {
 		m := store.NewMemory(nil)
 		return Engine{Stores: []session.Store{m, m, m}}
 	})
 }
 
-// TestSQLite: three processes' connections to one file.
-func TestSQLite(t *testing.T) {
+// TestLinearizableSQLite: three processes' connections to one file.
+func TestLinearizableSQLite(t *testing.T) {
 	Run(t, func(t *testing.T) Engine {
 		var e Engine
 		path := filepath.Join(t.TempDir(), "sessions.db")
