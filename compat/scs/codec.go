@@ -18,6 +18,25 @@ type GobCodec struct{}
 
 // Encode turns a deadline and values into bytes.
 func (GobCodec) Encode(deadline time.Time, values map[string]interface{}) ([]byte, error) {
+	if row, ok := writeRow(deadline, values); ok {
+		return row, nil
+	}
+	return encodeByGob(deadline, values)
+}
+
+// Decode turns bytes into a deadline and values.
+func (GobCodec) Decode(b []byte) (time.Time, map[string]interface{}, error) {
+	if deadline, values, ok := readRow(b); ok {
+		return deadline, values, nil
+	}
+	deadline, values, err := decodeByGob(b)
+	if err == nil {
+		learn(b, deadline, values)
+	}
+	return deadline, values, err
+}
+
+func encodeByGob(deadline time.Time, values map[string]any) ([]byte, error) {
 	aux := &struct {
 		Deadline time.Time
 		Values   map[string]interface{}
@@ -29,8 +48,7 @@ func (GobCodec) Encode(deadline time.Time, values map[string]interface{}) ([]byt
 	return b.Bytes(), nil
 }
 
-// Decode turns bytes into a deadline and values.
-func (GobCodec) Decode(b []byte) (time.Time, map[string]interface{}, error) {
+func decodeByGob(b []byte) (time.Time, map[string]any, error) {
 	var aux struct {
 		Deadline time.Time
 		Values   map[string]interface{}

@@ -19,17 +19,15 @@ func (s *SessionManager) Load(ctx context.Context, token string) (context.Contex
 		return ctx, nil
 	}
 	e := s.engine()
-	sd := s.newData(e)
+	sd := &sessionData{engine: e}
 	ctx = s.with(ctx, sd)
-	if token == "" {
-		return ctx, nil
+	if t, err := e.token(token); err == nil {
+		if err := sd.load(ctx, t, token); err != nil {
+			return nil, err
+		}
 	}
-	t, err := e.token(token)
-	if err != nil {
-		return ctx, nil
-	}
-	if err := sd.load(ctx, t, token); err != nil {
-		return nil, err
+	if sd.values == nil {
+		sd.blank(s.Lifetime)
 	}
 	return ctx, nil
 }
@@ -79,7 +77,7 @@ func (s *SessionManager) Get(ctx context.Context, key string) interface{} {
 	sd := s.from(ctx)
 	sd.mu.Lock()
 	defer sd.mu.Unlock()
-	return sd.hand(sd.values[key])
+	return sd.get(key)
 }
 
 // Pop returns the value under key, or nil, and removes it.
@@ -87,10 +85,10 @@ func (s *SessionManager) Pop(ctx context.Context, key string) interface{} {
 	sd := s.from(ctx)
 	sd.mu.Lock()
 	defer sd.mu.Unlock()
-	val, exists := sd.values[key]
-	if !exists {
+	if _, exists := sd.values[key]; !exists {
 		return nil
 	}
+	val := sd.get(key)
 	sd.change(key)
 	delete(sd.values, key)
 	return val
@@ -160,7 +158,7 @@ func (s *SessionManager) MergeSession(ctx context.Context, token string) error {
 	if err != nil {
 		return nil
 	}
-	other := s.newData(e)
+	other := &sessionData{engine: e}
 	otherCtx := s.with(ctx, other)
 	if err := other.load(otherCtx, t, token); err != nil || other.held == nil || other.replaced {
 		return err
@@ -218,7 +216,7 @@ func (s *SessionManager) Iterate(ctx context.Context, fn func(context.Context) e
 			if d.err != nil || d.end != nil {
 				continue
 			}
-			sd.data, sd.shared, sd.base, sd.stored = d.data, d.shared, d.row, d.row
+			sd.data, sd.shared, sd.lent, sd.base, sd.stored = d.data, d.shared, d.shared, d.row, d.row
 		}
 		if err := fn(s.with(ctx, sd)); err != nil {
 			return err

@@ -92,6 +92,9 @@ func (e *engine) expiry(deadline, now time.Time) time.Time {
 
 // token turns what a cookie or a caller gave into what opens the session. The error means that nothing can lie there.
 func (e *engine) token(text string) (*session.Token, error) {
+	if text == "" {
+		return nil, session.ErrToken
+	}
 	if e.sealer != nil && len(text) > plainToken {
 		switch o, outcome := e.sealer.Open(text); outcome {
 		case cookie.OK:
@@ -100,7 +103,7 @@ func (e *engine) token(text string) (*session.Token, error) {
 			return nil, session.ErrToken
 		}
 	}
-	if text == "" || len(text) > longestToken || text[:1] == byID || e.sealer != nil && len(text) == sealedSecret {
+	if len(text) > longestToken || text[:1] == byID || e.sealer != nil && len(text) == sealedSecret {
 		return nil, session.ErrToken
 	}
 	return e.manager.Token(text)

@@ -16,6 +16,8 @@ import (
 // is stored when the handler has returned, unless it would need a cookie: that is logged.
 func (s *SessionManager) LoadAndSave(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := &exchange{s: s}
+		own := middleware.NewWriter(w, x)
 		w.Header().Add("Vary", "Cookie")
 		var token string
 		if cookie, err := r.Cookie(s.Cookie.Name); err == nil {
@@ -35,8 +37,7 @@ func (s *SessionManager) LoadAndSave(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		x := &exchange{s: s, sd: sd, r: r.WithContext(ctx), came: sd.token}
-		own := middleware.NewWriter(w, x)
+		x.sd, x.r, x.came = sd, r.WithContext(ctx), sd.token
 		next.ServeHTTP(own, x.r)
 		if own.Finish() {
 			x.late()
@@ -76,7 +77,11 @@ func (x *exchange) Deliver(h http.Header) error {
 	return nil
 }
 
-func (x *exchange) Refuse(w http.ResponseWriter, err error) { x.s.fail(w, x.r, err) }
+// Refuse answers with the header as it was before Vary was added.
+func (x *exchange) Refuse(w http.ResponseWriter, err error) {
+	w.Header().Add("Vary", "Cookie")
+	x.s.fail(w, x.r, err)
+}
 
 // Detach stores a session that has its token. A new one would need a cookie.
 func (x *exchange) Detach() error {

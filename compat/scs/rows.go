@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"hash/maphash"
-	"maps"
 	"strconv"
 	"strings"
 	"time"
@@ -36,7 +35,7 @@ type decoded struct {
 	version uint64
 	handle  string
 	data
-	shared bool // values may be held by several requests
+	shared bool // several requests may hold the values, those that can be changed as long as nobody gets them
 	end    *tombstone
 	err    error
 }
@@ -57,7 +56,7 @@ func (r *rows) decode(id string, row []byte, known *decoded) *decoded {
 	}
 	d.shared = true
 	for _, v := range d.values {
-		d.shared = d.shared && immutable(v)
+		d.shared = d.shared && traitOf(v) != unique
 	}
 	if d.err != nil {
 		r.reject(d)
@@ -80,21 +79,6 @@ func (r *rows) reject(d *decoded) {
 func handleOf(id string) string {
 	sum := sha256.Sum256([]byte("hardy/1 scs handle" + id))
 	return base64.RawURLEncoding.EncodeToString(sum[:16])
-}
-
-// keep remembers what has been written, where it reads back as it is: requests that come next need not decode it.
-func (r *rows) keep(w *written) {
-	if _, ok := r.codec.(GobCodec); !ok {
-		return
-	}
-	for _, v := range w.values {
-		if !scalar(v) {
-			return
-		}
-	}
-	d := &decoded{row: w.row, version: maphash.Bytes(r.seed, w.row), handle: handleOf(w.id), shared: true}
-	d.deadline, d.values = w.deadline, maps.Clone(w.values)
-	r.cache.put(w.id, d)
 }
 
 // Decode tells the request that asks what it has found.
@@ -149,7 +133,7 @@ func (r *rows) Encode(ctx context.Context, rec session.Record) (row []byte, expi
 		return r.bury(rec)
 	}
 	if sd := r.of(ctx); sd != nil && bytes.Equal(sd.written.sealed, rec.Data) {
-		rec.Deadline, sd.written.id = sd.written.deadline, rec.ID
+		rec.Deadline = sd.written.deadline
 	}
 	slack := r.slack()
 	if slack > 0 {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"reflect"
 	"sync"
 	"time"
 
@@ -33,7 +34,9 @@ type sessionData struct {
 
 	mu     sync.Mutex
 	data        // as the request sees it
-	shared bool // values belong to the cache as well: copy before writing
+	shared bool // the map of values is the cache's: copy it before writing
+	lent   bool // values that can be changed in place are the cache's, but for those in own and changed
+	own    map[string]struct{}
 	status Status
 	token  string // what the client came with, or gets; "" while there is none
 	id     string // of the row, where it is known without its token: in Iterate
@@ -61,10 +64,6 @@ type found struct {
 	decoded *decoded // nil: it is sealed
 }
 
-func (s *SessionManager) newData(e *engine) *sessionData {
-	return &sessionData{engine: e, data: data{deadline: time.Now().Add(s.Lifetime).UTC(), values: make(map[string]any)}}
-}
-
 func (s *SessionManager) with(ctx context.Context, sd *sessionData) context.Context {
 	return context.WithValue(ctx, contextKey{s.identity()}, sd)
 }
@@ -75,6 +74,11 @@ func (s *SessionManager) from(ctx context.Context) *sessionData {
 		panic("scs: no session data in context")
 	}
 	return sd
+}
+
+// blank gives sd what a new session has.
+func (sd *sessionData) blank(lifetime time.Duration) {
+	sd.data = data{time.Now().Add(lifetime).UTC(), make(map[string]any)}
 }
 
 // load reads the session that t opens. A session that is not there, has ended, or was replaced leaves sd blank; an error means
@@ -97,7 +101,7 @@ func (sd *sessionData) load(ctx context.Context, t *session.Token, text string) 
 		}
 	}
 	sd.held, sd.token, sd.replaced = held, text, false
-	sd.data, sd.shared = d.data, d.shared
+	sd.data, sd.shared, sd.lent = d.data, d.shared, d.shared
 	sd.base, sd.stored = d.row, d.row
 	if sd.engine.idle > 0 {
 		sd.status = Modified
@@ -121,25 +125,46 @@ func (sd *sessionData) unseal(held *session.Session) *decoded {
 
 // change makes values the request's own, and notes that name is no longer as it was.
 func (sd *sessionData) change(name string) {
-	sd.own()
-	if sd.changed == nil {
-		sd.changed = make(map[string]struct{})
-	}
-	sd.changed[name] = struct{}{}
+	sd.unshare()
+	note(&sd.changed, name)
 	sd.status = Modified
 }
 
-func (sd *sessionData) own() {
+func (sd *sessionData) unshare() {
 	if sd.shared {
 		sd.values, sd.shared = maps.Clone(sd.values), false
 	}
 }
 
-// hand notes that somebody gets v, who may change what it points to.
-func (sd *sessionData) hand(v any) any {
-	if !sd.shared && !sd.handed && !immutable(v) {
-		sd.handed = true
+func note(names *map[string]struct{}, name string) {
+	if *names == nil {
+		*names = make(map[string]struct{})
 	}
+	(*names)[name] = struct{}{}
+}
+
+// get returns the value under name. Whoever gets one that can be changed in place may do so: it is the request's own, and
+// may have to be stored.
+func (sd *sessionData) get(name string) any {
+	v := sd.values[name]
+	if traitOf(v) == immutable {
+		return v
+	}
+	sd.handed = true
+	if !sd.lent {
+		return v
+	}
+	if _, own := sd.own[name]; own {
+		return v
+	}
+	if _, own := sd.changed[name]; own {
+		return v
+	}
+	c, _ := deepCopy(reflect.ValueOf(v))
+	v = c.Interface()
+	sd.unshare()
+	sd.values[name] = v
+	note(&sd.own, name)
 	return v
 }
 
@@ -186,11 +211,13 @@ func (sd *sessionData) commit(ctx context.Context) error {
 		return err
 	}
 	w := &sd.written
-	e.rows.keep(w)
 	if sd.renews {
 		sd.id = ""
 	}
-	sd.data, sd.shared, sd.base, sd.stored = w.data, false, w.base, w.row
+	for name := range sd.changed {
+		note(&sd.own, name)
+	}
+	sd.data, sd.shared, sd.lent, sd.base, sd.stored = w.data, sd.shared && !w.merged, sd.lent && !w.merged, w.base, w.row
 	sd.changed, sd.cleared, sd.moved, sd.renews = nil, false, false, false
 	if t := sd.held.Token(); t != nil && sd.id == "" {
 		sd.token, err = e.text(t)
@@ -230,7 +257,8 @@ func (sd *sessionData) destroy(ctx context.Context) error {
 
 // forget leaves sd blank: what is put into it from now on begins another session.
 func (sd *sessionData) forget(lifetime time.Duration) {
-	sd.data, sd.shared = data{time.Now().Add(lifetime).UTC(), make(map[string]any)}, false
+	sd.blank(lifetime)
+	sd.shared, sd.lent, sd.own = false, false, nil
 	sd.token, sd.id, sd.held, sd.base, sd.stored = "", "", nil, nil, nil
 	sd.changed, sd.cleared, sd.moved, sd.handed, sd.renews, sd.replaced = nil, false, false, false, false, false
 }

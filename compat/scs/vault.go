@@ -83,6 +83,7 @@ func (v vault) Seal(_ session.Record, values session.Values) ([]byte, error) {
 	w := written{base: base, data: sd.data}
 	if !bytes.Equal(base, sd.base) {
 		var err error
+		w.merged = true
 		if w.data, err = v.merge(sd, base); err != nil {
 			return nil, err
 		}
@@ -98,7 +99,7 @@ func (v vault) Seal(_ session.Record, values session.Values) ([]byte, error) {
 type written struct {
 	base, row []byte // the row that it stands on, and the new one
 	sealed    []byte // what the store gets: row, or row sealed
-	id        string // under which it got it
+	merged    bool   // base is not what the request had read
 	data
 }
 
@@ -122,7 +123,7 @@ func (v vault) merge(sd *sessionData, base []byte) (data, error) {
 			return data{}, err
 		}
 		for name, now := range sd.values {
-			if !immutable(now) && !reflect.DeepEqual(now, before[name]) {
+			if traitOf(now) != immutable && !reflect.DeepEqual(now, before[name]) {
 				values[name] = now
 			}
 		}

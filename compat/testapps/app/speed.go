@@ -1,0 +1,103 @@
+package main
+
+import (
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"time"
+
+	"github.com/alexedwards/scs/v2"
+)
+
+// measured is one line of what measure prints.
+type measured struct {
+	Name string
+	Each float64 // ns an operation
+}
+
+// measure serves requests from memory, without a network, and prints a line of JSON for each kind of them.
+func measure(out io.Writer, store scs.Store, span time.Duration) {
+	for _, c := range []struct {
+		name   string
+		values map[string]any
+		idle   time.Duration
+		do     func(s *scs.SessionManager, r *http.Request)
+	}{
+		{"no cookie", nil, 0, func(s *scs.SessionManager, r *http.Request) {}},
+		{"read", scalars(), 0, read},
+		{"read, values that can be changed in place", map[string]any{"n": 1, "list": []string{"a", "b"}, "cart": map[string]int{"spade": 1}}, 0, read},
+		{"read with an idle timeout", scalars(), 20 * time.Minute, read},
+		{"write", scalars(), 0, func(s *scs.SessionManager, r *http.Request) {
+			s.Put(r.Context(), "n", s.GetInt(r.Context(), "n")+1)
+		}},
+		{"begin", nil, 0, func(s *scs.SessionManager, r *http.Request) { s.Put(r.Context(), "n", 1) }},
+		{"renew", scalars(), 0, func(s *scs.SessionManager, r *http.Request) {
+			if err := s.RenewToken(r.Context()); err != nil {
+				panic(err)
+			}
+		}},
+	} {
+		s := scs.New()
+		s.Store, s.IdleTimeout = store, c.idle
+		h := s.LoadAndSave(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			c.do(s, r)
+			w.WriteHeader(http.StatusNoContent)
+		}))
+		token := ""
+		if c.values != nil {
+			ctx := check(s.Load(httptest.NewRequest("GET", "/", nil).Context(), ""))
+			for name, v := range c.values {
+				s.Put(ctx, name, v)
+			}
+			token, _, _ = s.Commit(ctx)
+		}
+		n := 0
+		var begin time.Time
+		for warm := 0; ; warm++ {
+			if warm == 20 {
+				begin, n = time.Now(), 0
+			}
+			r := &http.Request{Method: "GET", Header: http.Header{}}
+			if token != "" {
+				r.Header.Set("Cookie", "session="+token)
+			}
+			w := answer{header: http.Header{}}
+			h.ServeHTTP(&w, r)
+			if w.status != http.StatusNoContent {
+				panic(c.name + ": status " + strconv.Itoa(w.status))
+			}
+			if c.name == "renew" {
+				cookies := (&http.Response{Header: w.header}).Cookies()
+				token = cookies[0].Value
+			}
+			n++
+			if warm > 20 && n%16 == 0 && time.Since(begin) > span {
+				break
+			}
+		}
+		json.NewEncoder(out).Encode(measured{c.name, float64(time.Since(begin).Nanoseconds()) / float64(n)})
+	}
+}
+
+func read(s *scs.SessionManager, r *http.Request) {
+	if s.GetInt(r.Context(), "n") == 0 {
+		panic("nothing is read")
+	}
+}
+
+// scalars are values as most sessions hold them.
+func scalars() map[string]any {
+	return map[string]any{"n": 1, "user": "ann@example.com", "csrf": "c2Vzc2lvbiB0b2tlbiBmb3IgZm9ybXM", "admin": true, "seen": int64(1_700_000_000)}
+}
+
+// answer is a ResponseWriter that keeps nothing but the header.
+type answer struct {
+	header http.Header
+	status int
+}
+
+func (a *answer) Header() http.Header         { return a.header }
+func (a *answer) Write(b []byte) (int, error) { return len(b), nil }
+func (a *answer) WriteHeader(status int)      { a.status = status }
