@@ -29,6 +29,7 @@ func (s suite) String() string { return s.pkg + " " + s.run }
 
 var (
 	cookies  = suite{"./cookie", ""}
+	leases   = suite{"./session/lease", ""}
 	header   = suite{"./internal/cookieheader", ""}
 	frames   = suite{"./internal/frame", ""}
 	values   = suite{"./internal/value", ""}
@@ -173,6 +174,25 @@ var mutations = []mutation{
 	one("live: KeepAlive ends", "session/watch.go", "if f.renews {\n\t\th.renewing--", "if f.renews && h.gone {\n\t\th.renewing--", sessions),
 	one("live: Run lets go", "session/watch.go", "for _, h := range w.held {\n\t\t\tw.end(h, cause)", "for _, h := range w.held {\n\t\t\t_ = cause\n\t\t\tw.ask(h)", sessions),
 	one("live: Run waits", "session/watch.go", "for w.calls > 0 {", "for w.calls < 0 {", sessions),
+	// What lives as long as a session.
+	one("each: of one user", "session/lease/doc.go", "h.user = s.User()", "h.user = \"\"", leases),
+	one("each: of one session", "session/lease/doc.go", "if h.handle = s.Handle(); h.handle == \"\" {", "if h.handle = \"h\"; s.Handle() == \"\" {", leases),
+	one("lease: none of an ended session", "session/lease/doc.go", "if err := s.Err(); err != nil {\n\t\treturn h, err\n\t}", "", leases),
+	one("each: made once", "session/lease/each.go", "case ready || gone != nil:", "case ready && gone != nil || gone != nil:", leases),
+	one("each: ended while it was made", "session/lease/each.go", "go e.close(v)", "_ = v", leases),
+	one("each: closed at the end", "session/lease/each.go", "if last && ready {", "if ready && err == nil {", leases),
+	one("each: per user, at the last end", "session/lease/each.go", "last := len(o.sessions) == 0 && o.gone == nil", "last := o.gone == nil", leases),
+	one("pool: given back once", "session/lease/lease.go", "if !l.over.CompareAndSwap(false, true) {", "if l.over.CompareAndSwap(false, true); false {", leases),
+	one("pool: taken away at the end", "session/lease/lease.go", "s.OnEnd(func(error) { l.end(l.drop) })", "s.OnEnd(func(error) {})", leases),
+	one("pool: nothing of a request in a worker", "session/lease/lease.go", "p.pool.Acquire(bare{ctx})", "p.pool.Acquire(ctx)", leases),
+	one("pool: reset before the next", "session/lease/lease.go", "if err := l.p.reset(l.w.value); err != nil {", "if err := error(nil); err != nil {", leases),
+	one("pool: one that can't be reset is closed", "session/lease/lease.go", "\t\t\tl.drop()\n\t\t\treturn", "", leases),
+	one("pool: each session's part", "session/lease/pool.go", "int64(p.o.PerSession)", "int64(p.o.Max)", leases),
+	one("pool: each user's part", "session/lease/pool.go", "int64(p.o.PerUser)", "int64(p.o.Max)", leases),
+	one("pool: panics", "session/lease/doc.go", "if v := recover(); v != nil {", "if v := any(nil); v != nil {", leases),
+	one("pool: idle ones", "session/lease/run.go", "res.IdleDuration() >= p.o.Idle", "false", leases),
+	one("pool: the minimum stays", "session/lease/run.go", "if spare > 0 && ", "if ", leases),
+	one("pool: the minimum is made", "session/lease/run.go", "p.size() < p.min {", "p.size() < 0 {", leases),
 	one("a client that hangs up stops no commit", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout)}", sessions, rows, rest, suite{"./middleware", "HangUp"}),
 	one("the store's deadline", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout * 100), insist: true}", sessions, rows),
 	one("errors of a store", "session/manager.go", `return fmt.Errorf("%w (%s): %w", ErrUnavailable, op, err)`, "return ErrNotFound", replay...),
