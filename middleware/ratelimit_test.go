@@ -216,7 +216,7 @@ func TestRefusalByAccept(t *testing.T) {
 				w.WriteHeader(http.StatusTooManyRequests)
 				fmt.Fprint(w, res.Err())
 			}})(served)
-		if w := do(own, from("192.0.2.1:1")); w.Header().Get("Retry-After") != "100" || !strings.Contains(w.Body.String(), "burst") {
+		if w := do(own, from("192.0.2.1:1")); w.Header().Get("Retry-After") != "100" || w.Header().Get("Cache-Control") != "private, no-store" || !strings.Contains(w.Body.String(), "burst") {
 			t.Errorf("OnLimited: %v %s", w.Header(), w.Body)
 		}
 		never := middleware.RateLimit(ratelimit.MustNew(nil, ratelimit.Policy{Name: "closed", Limit: 1}), middleware.ByIP, nil)(served)

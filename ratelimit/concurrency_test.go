@@ -135,7 +135,10 @@ func TestConcurrencyNeverAbove(t *testing.T) {
 					t.Errorf("%d of one key", n)
 				}
 				if !critical {
-					ordinary.Add(1)
+					if n := ordinary.Add(1); n > 6 {
+						t.Errorf("%d ordinary calls: two places are reserved", n)
+					}
+					ordinary.Add(-1)
 				}
 				of[i%4].Add(-1)
 				total.Add(-1)

@@ -115,6 +115,28 @@ func TestSettleIsChargedInAFullTable(t *testing.T) {
 	})
 }
 
+// A reservation that has expired gives nothing back, also where little has refilled since.
+func TestLateReservation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := MustNew(&Options{ReserveFor: time.Minute}, Policy{Name: "p", Limit: Every(time.Hour), Burst: 10})
+		in, late := make([]*Reservation, 2), time.Minute+1
+		for i := range in {
+			var err error
+			if in[i], _, err = l.Reserve(t.Context(), ann, 4); err != nil {
+				t.Fatal(err)
+			}
+		}
+		time.Sleep(late - 1)
+		if err := in[0].Settle(1); err != nil || standing(l, ann).Remaining != 5 {
+			t.Errorf("in time: %v, %+v", err, standing(l, ann))
+		}
+		time.Sleep(1)
+		if err := in[1].Cancel(); !errors.Is(err, ErrLate) || standing(l, ann).Remaining != 5 {
+			t.Errorf("late: %v, %+v", err, standing(l, ann))
+		}
+	})
+}
+
 // However long reservations last, they are neither late at once nor for ever held.
 func TestReserveForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

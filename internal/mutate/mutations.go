@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -50,8 +51,11 @@ func one(check, file, old, new string, suites ...suite) mutation {
 	return mutation{check, []edit{{file, old, new}}, suites}
 }
 
-// mutations are the checks that a promise rests on. Those of one file stand together.
-var mutations = []mutation{
+// mutations are the checks that a promise rests on.
+var mutations = slices.Concat(ofSessions, ofLimits)
+
+// ofSessions are those of cookies, sessions and their stores. Those of one file stand together.
+var ofSessions = []mutation{
 	// Sealed cookies.
 	one("MAC compared", "github.com/gorilla/securecookie/securecookie.go",
 		"if len(mac) == len(mac2) && subtle.ConstantTimeCompare(mac, mac2) == 1 {", "if subtle.ConstantTimeCompare(mac, mac2) < 2 {", cookies, rows),
