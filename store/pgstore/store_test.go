@@ -27,12 +27,13 @@ func open(t testing.TB, url string, o *Options) *Store {
 }
 
 func TestStore(t *testing.T) {
+	t.Parallel()
 	p := servers.SharedPostgres(t)
 	storetest.Run(t, func(t *testing.T) session.Store { return open(t, p.URL(), nil) })
 }
 
-// The suite again where the table has another name and place, through a pooler, and in each way in which pgx sends
-// statements.
+// The suite again where the table has another name and place, through a pooler, with one connection, and in the way of
+// sending statements that differs most from pgx's default.
 func TestStoreElsewhere(t *testing.T) {
 	t.Parallel()
 	p := servers.SharedPostgres(t)
@@ -44,12 +45,11 @@ func TestStoreElsewhere(t *testing.T) {
 	}{
 		"another schema and table": {p.URL(), &Options{Schema: `odd "schema`, Table: `Sessions of "the" app`}},
 		"PgBouncer":                {bouncer.URL(), &Options{Table: "bouncer", Listen: p.URL()}},
-		"exec":                     {p.URL() + "&default_query_exec_mode=exec", &Options{Table: "exec"}},
-		"describe_exec":            {p.URL() + "&default_query_exec_mode=describe_exec", &Options{Table: "describe"}},
-		"simple_protocol":          {p.URL() + "&default_query_exec_mode=simple_protocol", &Options{Table: "simple"}},
 		"one connection":           {p.URL() + "&pool_max_conns=1", &Options{Table: "one"}},
+		"simple protocol":          {p.URL() + "&default_query_exec_mode=simple_protocol", &Options{Table: "simple"}},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			storetest.Run(t, func(t *testing.T) session.Store { return open(t, at.url, at.o) })
 		})
 	}
