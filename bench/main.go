@@ -30,6 +30,7 @@ func main() {
 	flag.BoolVar(&c.limits, "limits", false, "the rows of the limiters and the spoof table, in place of sessions")
 	flag.BoolVar(&c.sqlite, "sqlite", false, "the rows of the stores on SQLite, in place of sessions: 64 goroutines, and spans of 1.5 s at least")
 	flag.StringVar(&c.dir, "dir", "", "`folder` for the files of -sqlite; the default is the one for temporary files")
+	flag.StringVar(&c.postgres, "postgres", "", "the rows of the stores on PostgreSQL at this `URL`, in place of sessions: 64 goroutines, and spans of 1.5 s at least")
 	flag.StringVar(&c.profile, "cpuprofile", "", "`file` for a CPU profile of the rounds of the last row that runs")
 	memprofile := flag.String("memprofile", "", "`file` for a profile of all allocations, setting up included (GODEBUG=memprofilerate=1 for each of them)")
 	flag.Parse()
@@ -41,6 +42,10 @@ func main() {
 	if c.sqlite {
 		list = sqliteRows()
 		c.workers, c.span = sqliteWorkers, max(c.span, 1500*time.Millisecond)
+	}
+	if c.postgres != "" {
+		list = postgresRows(c.postgres)
+		c.workers, c.span = postgresWorkers, max(c.span, 1500*time.Millisecond)
 	}
 	r, err := run(c, list, regexp.MustCompile(*only), regexp.MustCompile(*who))
 	if err == nil {
@@ -113,6 +118,12 @@ func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 			return nil, err
 		}
 		r.sheets = []sheet{disk}
+	} else if c.postgres != "" {
+		server, err := serverSheet(c.postgres)
+		if err != nil {
+			return nil, err
+		}
+		r.sheets = []sheet{server}
 	} else if only.MatchString(millionName) && c.million > 0 {
 		fmt.Fprintf(os.Stderr, "%s …\n", millionName)
 		crowds, verdicts, err := measureMillion(c)

@@ -30,6 +30,8 @@ func (r *report) write(w io.Writer) {
 	if len(r.results) > 0 {
 		if r.config.limits {
 			fmt.Fprintf(w, "Parallel is %d goroutines.\n\n", r.config.workers)
+		} else if r.config.postgres != "" {
+			fmt.Fprintf(w, "Serial is one goroutine, parallel %d; %d sessions, each goroutine has its own.\n\n", r.config.workers, r.config.workers*postgresEach)
 		} else if r.config.sqlite {
 			fmt.Fprintf(w, "Serial is one goroutine, parallel %d; %d sessions, each goroutine has its own.\n\n", r.config.workers, r.config.workers*sqliteEach)
 		} else {
@@ -156,7 +158,7 @@ func (r *report) keep(path string) error {
 	}
 	_, hand, _ := strings.Cut(string(old), byHand)
 	var b strings.Builder
-	b.WriteString("# The last run\n\nWritten by `make results`, `make limits-results` or `make sqlite-results`. What each row does is said in the package comment (`go doc .`).\n\n")
+	b.WriteString("# The last run\n\nWritten by `make results`, `make limits-results`, `make sqlite-results` or `make postgres-results`. What each row does is said in the package comment (`go doc .`).\n\n")
 	r.write(&b)
 	b.WriteString("\n" + byHand + hand)
 	return os.WriteFile(path, []byte(b.String()), 0o644)

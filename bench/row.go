@@ -76,7 +76,10 @@ type config struct {
 
 	sqlite bool   // the rows of the stores on SQLite, in place of those of sessions
 	dir    string // for their files
-	ends   []func()
+
+	postgres string // the server for the rows of the stores on PostgreSQL, in place of those of sessions
+
+	ends []func()
 }
 
 // end lets go of what the jobs held.
