@@ -86,16 +86,29 @@ func TestSentinelFailover(t *testing.T) {
 	url := "redis://" + s.Addrs()[0] + "?addr=" + s.Addrs()[1] + "&addr=" + s.Addrs()[2] + "&master_set=" + s.Name
 	l := startLoad(t, startNodes(t, 3, order{Store: "redis", URL: url}))
 	primary, replica := s.Primary, s.Replica
-	for range long(5, 1) {
-		l.phase("the primary killed", func() {
-			primary.Kill()
+	for n := range long(5, 1) {
+		paused := n%2 == 1 // it comes back with its connections, and believes to be the primary
+		l.phase(map[bool]string{false: "the primary killed", true: "the primary paused until it is replaced"}[paused], func() {
+			if paused {
+				primary.Pause()
+			} else {
+				primary.Kill()
+			}
 			died := time.Now()
-			l.tell(func(ev *events) { ev.failover = lastWords(died) })
-			until(t, "failover", func() bool { return s.Current() == replica.Addr })
+			l.tell(func(ev *events) { ev.failovers = append(ev.failovers, lastWords(died)) })
+			until(t, "failover", func() bool { return s.Agreed(replica) })
+			if paused {
+				// Before every Sentinel has told its clients, a process may still write to the old one, and what it writes
+				// there is lost: the engine's limit.
+				time.Sleep(3 * time.Second)
+				primary.Resume()
+			}
 		}, refuses)
 		// For some ten seconds it believes to be the primary, and holds what was true when it died.
 		l.phase("the old primary back", func() {
-			primary.Start()
+			if !paused {
+				primary.Start()
+			}
 			if !soak {
 				time.Sleep(1500 * time.Millisecond)
 				return
@@ -137,7 +150,7 @@ func TestClusterReshardedAndFailover(t *testing.T) {
 	l.phase("a primary killed", func() {
 		dead.Kill()
 		died := time.Now()
-		l.tell(func(ev *events) { ev.failover = lastWords(died) })
+		l.tell(func(ev *events) { ev.failovers = append(ev.failovers, lastWords(died)) })
 		until(t, "failover", func() bool { return c.Replaced(dead) })
 	}, refuses)
 	l.phase("it is back as a replica", func() {

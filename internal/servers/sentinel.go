@@ -55,10 +55,15 @@ func (s *Sentinel) Addrs() []string {
 	return all
 }
 
-// Current returns the address of the primary that the Sentinels name now.
-func (s *Sentinel) Current() string {
+// Agreed says whether all Sentinels name r as the primary.
+func (s *Sentinel) Agreed(r *Redis) bool {
 	s.t.Helper()
-	return strings.ReplaceAll(s.Sentinels[0].CLI("sentinel", "get-master-addr-by-name", s.Name), "\n", ":")
+	for _, one := range s.Sentinels {
+		if strings.ReplaceAll(one.CLI("sentinel", "get-master-addr-by-name", s.Name), "\n", ":") != r.Addr {
+			return false
+		}
+	}
+	return true
 }
 
 // until waits for what has to come.
