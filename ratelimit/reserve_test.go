@@ -130,7 +130,7 @@ func TestLateReservation(t *testing.T) {
 		if err := in[0].Settle(1); err != nil || standing(l, ann).Remaining != 5 {
 			t.Errorf("in time: %v, %+v", err, standing(l, ann))
 		}
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		if err := in[1].Cancel(); !errors.Is(err, ErrLate) || standing(l, ann).Remaining != 5 {
 			t.Errorf("late: %v, %+v", err, standing(l, ann))
 		}
