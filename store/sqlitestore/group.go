@@ -73,11 +73,11 @@ func (q *queue) empty() bool {
 	return len(q.waiting) == 0
 }
 
-// take returns what waits now.
-func (q *queue) take() []*op {
+// take returns what waits now, at most limit.
+func (q *queue) take(limit int) []*op {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	n := min(len(q.waiting), groupSize)
+	n := min(len(q.waiting), limit)
 	group := slices.Clone(q.waiting[:n])
 	q.waiting = slices.Delete(q.waiting, 0, n)
 	return group
@@ -114,8 +114,12 @@ func (s *Store) write(ctx context.Context, run func(*writer) error) error {
 	q.mu.Unlock()
 	if first {
 		s.group(func() bool { return ctx.Err() != nil || q.empty() })
+		left := ctx.Err() != nil && q.withdraw(o)
 		if !q.rest() {
 			go s.lead()
+		}
+		if left {
+			return s.errInTheWay(ctx)
 		}
 	}
 	select {
@@ -123,14 +127,18 @@ func (s *Store) write(ctx context.Context, run func(*writer) error) error {
 		return s.explain(o.err)
 	case <-ctx.Done():
 	}
-	if !q.withdraw(o) {
-		select {
-		case <-o.done:
-			return s.explain(o.err)
-		default:
-			return fmt.Errorf("sqlitestore: %s: still being written (a slow disk?), it may come to be stored: %w", s.name, ctx.Err())
-		}
+	if q.withdraw(o) {
+		return s.errInTheWay(ctx)
 	}
+	select {
+	case <-o.done:
+		return s.explain(o.err)
+	default:
+		return fmt.Errorf("sqlitestore: %s: still being written (a slow disk?), it may come to be stored: %w", s.name, ctx.Err())
+	}
+}
+
+func (s *Store) errInTheWay(ctx context.Context) error {
 	return fmt.Errorf("sqlitestore: %s: another write or process was in the way, nothing was stored: %w", s.name, ctx.Err())
 }
 
@@ -141,52 +149,62 @@ func (s *Store) lead() {
 	}
 }
 
-// group runs what waits in one transaction.
+// group runs what waits, and what comes meanwhile, in one transaction. Where one of it fails for a fault of the
+// engine, none of it has happened, and nobody has been told anything.
 func (s *Store) group(givenUp func() bool) {
-	switch err := s.begin(givenUp); {
-	case err == errGivenUp:
-	case err != nil:
-		finish(s.queue.take(), err)
-	default:
-		// Taken only now, so that who came while the lock was another's comes along; and after whoever is
-		// ready to run, such as the clients of the last group, who have just been answered. Alone that is
-		// no wait.
-		runtime.Gosched()
-		if group := s.queue.take(); s.together(group, true) != nil {
-			s.oneByOne(group)
+	err := s.begin(givenUp)
+	if err != nil {
+		if err != errGivenUp {
+			finish(s.queue.take(groupSize), err)
 		}
+		return
+	}
+	var group []*op
+	for err == nil {
+		// Whoever is ready to run comes first, such as the clients of the last group, who have just been answered:
+		// the slower the disk, the more it is worth that they come along. Alone that is no wait.
+		runtime.Gosched()
+		more := s.queue.take(groupSize - len(group))
+		if len(more) == 0 {
+			break
+		}
+		group = append(group, more...)
+		err = s.run(more)
+	}
+	if err == nil {
+		err = s.writer.sweepInPassing()
+	}
+	if err == nil {
+		err = s.commit(group)
+	}
+	if err != nil {
+		s.rollback()
+		s.oneByOne(group)
 	}
 }
 
-// together runs a group in the transaction that has begun. Where one of it fails for a fault of the
-// engine, none of it has happened, and nobody has been told anything.
-func (s *Store) together(group []*op, sweep bool) error {
-	w := s.writer
-	w.ended = false
+// run runs ops in the transaction that has begun, up to a fault of the engine.
+func (s *Store) run(group []*op) error {
 	for _, o := range group {
 		if o.err = o.ctx.Err(); o.err != nil {
 			continue
 		}
-		if o.err = o.run(w); !answer(o.err) {
-			s.rollback()
+		if o.err = o.run(s.writer); !answer(o.err) {
 			return o.err
 		}
 	}
-	var err error
-	if sweep {
-		err = w.sweepInPassing()
-	}
-	if err == nil {
-		err = w.exec("COMMIT")
-	}
-	if err != nil {
-		s.rollback()
+	return nil
+}
+
+// commit puts a group on the disk and tells its callers.
+func (s *Store) commit(group []*op) error {
+	if err := s.writer.exec("COMMIT"); err != nil {
 		return err
 	}
 	for _, o := range group {
 		close(o.done)
 	}
-	if w.ended {
+	if s.writer.ended {
 		s.news.ring()
 	}
 	return nil
@@ -199,7 +217,12 @@ func (s *Store) oneByOne(group []*op) {
 		alone := []*op{o}
 		err := s.begin(func() bool { return o.ctx.Err() != nil })
 		if err == nil {
-			err = s.together(alone, false)
+			if err = s.run(alone); err == nil {
+				err = s.commit(alone)
+			}
+			if err != nil {
+				s.rollback()
+			}
 		}
 		if err != nil {
 			finish(alone, err)

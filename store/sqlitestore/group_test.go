@@ -17,9 +17,12 @@ import (
 func hold(t *testing.T, s *Store) (release func()) {
 	t.Helper()
 	began, goOn := make(chan bool), make(chan bool)
+	var once sync.Once // what comes meanwhile may fail the transaction, so that this runs in another one
 	go s.write(context.Background(), func(*writer) error {
-		began <- true
-		<-goOn
+		once.Do(func() {
+			began <- true
+			<-goOn
+		})
 		return nil
 	})
 	<-began

@@ -15,7 +15,7 @@ type writer struct {
 	conn  *sql.Conn
 	stmts map[string]*sql.Stmt
 
-	ended   bool  // this group has ended a record
+	ended   bool  // the transaction that has begun ends a record
 	creates int   // since the last sweep in passing
 	seen    int64 // the latest Seen among them
 }
@@ -69,6 +69,7 @@ func (s *Store) tryBegin() (err error) {
 			return err
 		}
 	}
+	s.writer.ended = false
 	err = s.writer.exec("BEGIN IMMEDIATE")
 	if err != nil && !locked(err) {
 		s.dismiss()

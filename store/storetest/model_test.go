@@ -19,6 +19,7 @@ type model struct {
 	records  map[string]session.Record
 	bug      bug
 	watchers map[chan session.Ended]bool
+	ends     int
 }
 
 func newModel(b bug) *model {
@@ -184,8 +185,9 @@ func (m *model) end(id string, e session.End) (session.Record, error) {
 	if m.bug == endDeletes {
 		delete(m.records, id)
 	}
+	m.ends++
 	for w := range m.watchers {
-		if m.bug == watchDrops && len(w) > 3 {
+		if m.bug == watchDrops && len(w) > 0 {
 			continue
 		}
 		w <- session.Ended{ID: id, Reason: e.Reason, At: e.At, Next: e.Next}
@@ -316,6 +318,18 @@ func (m *model) Import(ctx context.Context, r session.Record) error {
 	return m.create(r)
 }
 
+// beginLate misses the next end, however long that takes to come.
+func (m *model) beginLate(ctx context.Context, news chan session.Ended) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for before := m.ends; m.ends == before && ctx.Err() == nil; {
+		m.mu.Unlock()
+		time.Sleep(time.Millisecond)
+		m.mu.Lock()
+	}
+	m.watchers[news] = true
+}
+
 func (m *model) Watch(ctx context.Context, f func(session.Ended)) error {
 	unlock, err := m.begin(ctx)
 	if err != nil {
@@ -328,14 +342,11 @@ func (m *model) Watch(ctx context.Context, f func(session.Ended)) error {
 	unlock()
 	f(session.Ended{})
 	if m.bug == watchBeginsLate {
-		time.Sleep(20 * time.Millisecond)
-		m.mu.Lock()
-		m.watchers[news] = true
-		m.mu.Unlock()
+		m.beginLate(ctx, news)
 	}
 	for {
 		if m.bug == watchDrops {
-			time.Sleep(time.Millisecond)
+			time.Sleep(5 * time.Millisecond)
 		}
 		select {
 		case e := <-news:
