@@ -99,10 +99,16 @@ func requests(t *testing.T, e linear.Engine) {
 	}
 	o := newOffice(t, e)
 	began := time.Now()
-	n := 0
+	n, open := 0, 0
 	for ; n < most && time.Since(began) < limit; n++ {
 		seed := rand.Uint64()
-		if bad := o.history(seed); bad != "" {
+		switch bad := o.history(seed); {
+		case bad == undecided:
+			t.Logf("NOT RUN: %s", bad)
+			if open++; open > most/10 {
+				t.Fatal("too many of them")
+			}
+		case bad != "":
 			t.Fatalf("history %d (seed %d): %s", n+1, seed, bad)
 		}
 	}
@@ -206,8 +212,12 @@ func newOffice(t *testing.T, e linear.Engine) *office {
 	if err != nil {
 		t.Fatal(err)
 	}
+	patience := time.Minute // without faults a busy machine is no reason for an answer that says nothing
+	if len(e.Faults) > 0 {
+		patience = 300 * time.Millisecond
+	}
 	for _, s := range e.Stores {
-		m := session.NewManager(s, &session.Options{StoreTimeout: 300 * time.Millisecond, Logger: slog.New(slog.DiscardHandler)})
+		m := session.NewManager(s, &session.Options{StoreTimeout: patience, Logger: slog.New(slog.DiscardHandler)})
 		server := httptest.NewServer(desk(m, keys))
 		t.Cleanup(server.Close)
 		o.servers = append(o.servers, server.URL)
@@ -391,6 +401,9 @@ type state struct {
 	late int // counts without an answer that have happened
 }
 
+// undecided: so many requests may have happened, or not, that no order was found in time, nor that there is none.
+const undecided = "a history with too many answers that say nothing, which could not be judged"
+
 // explain looks for an order of the requests and describes them where there is none.
 //
 // Requests without an answer make the search long, so two things are said beforehand that change no result. One that set a
@@ -420,9 +433,12 @@ func explain(all []did) string {
 		Init: func() any { return state{} },
 		Step: func(s, _, output any) (bool, any) { return step(s.(state), output.(did)) },
 	}
-	result := porcupine.CheckOperationsTimeout(model, operations, time.Minute)
-	if result == porcupine.Ok {
+	result := porcupine.CheckOperationsTimeout(model, operations, 20*time.Second)
+	switch result {
+	case porcupine.Ok:
 		return ""
+	case porcupine.Unknown:
+		return undecided
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%v:\n", result)
