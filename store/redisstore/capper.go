@@ -58,7 +58,7 @@ func (s *Store) createWithin(ctx context.Context, r *session.Record, limit int, 
 	}
 	prefix, rest := s.bucketOf(r.ID)
 	m, err := s.run(ctx, s.scripts.admit, []string{prefix + rest, dueOf(prefix)},
-		[]string{rest, decimal(whenDue(r)), decimal(millis(r.Seen))})
+		[]string{prefix, rest, decimal(whenDue(r)), decimal(millis(r.Seen))})
 	s.forget(r.ID)
 	if err != nil {
 		return nil, err
@@ -107,7 +107,7 @@ func (s *Store) enter(ctx context.Context, r *session.Record, limit int, evict b
 		if over > 0 && !evict {
 			return nil, session.ErrCapped
 		}
-		all, err := s.join(ctx, r.User, r.ID, listedUntil(r.Deadline, r.Purge), "1", ids)
+		all, err := s.join(ctx, r.User, r.ID, heldUntil(r.Deadline, r.Purge), "1", ids)
 		if err != nil {
 			return nil, err
 		}

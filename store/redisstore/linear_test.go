@@ -84,7 +84,7 @@ func faults(p *faultproxy.Proxy) []func() (heal func()) {
 
 // weaknesses are scripts that break one rule each.
 var weaknesses = map[string]struct{ script, good, bad string }{
-	"Create writes over what is there":        {"create", "ARGV[2], 'NX',", "ARGV[2],"},
+	"Create writes over what is there":        {"create", "ARGV[3], 'NX',", "ARGV[3],"},
 	"Replace asks for no version":             {"replace", "sub(v, 26, 33) ~= ARGV[2]", "false"},
 	"End loses to Replace":                    {"replace", "or ended(v) or", "or"},
 	"Touch of what has ended":                 {"touch", "or ended(v) or", "or"},

@@ -26,7 +26,7 @@ import (
 //	50   8  Purge
 //	58   8  Deadline
 //	66   8  Idle
-//	74   8  until when the user's index holds the record
+//	74   8  until when the user's index and the bucket's due hold the record
 //	82   4  the length of Meta
 //	86   8  EndedAt
 //	94   2  the length of Ended; 0: it has not ended
@@ -74,7 +74,7 @@ func encode(r *session.Record) ([]byte, error) {
 	b = appendMoment(b, r.Purge)
 	b = appendMoment(b, r.Deadline)
 	b = binary.BigEndian.AppendUint64(b, uint64(r.Idle))
-	b = appendMoment(b, listedUntil(r.Deadline, r.Purge))
+	b = appendMoment(b, heldUntil(r.Deadline, r.Purge))
 	b = binary.BigEndian.AppendUint32(b, uint32(len(r.Meta)))
 	b = appendMoment(b, r.EndedAt)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(r.Ended)))
@@ -144,8 +144,8 @@ func part(v []byte, from, to int) []byte {
 	return v[from:to:to]
 }
 
-// listedUntil is the own end of a record's entry in its user's index (rule 10).
-func listedUntil(deadline, purge time.Time) time.Time {
+// heldUntil is the own end of a record's entry in its user's index (rule 10), and the least life of its due.
+func heldUntil(deadline, purge time.Time) time.Time {
 	if last := deadline.Add(session.Tombstone); last.After(purge) {
 		return last
 	}

@@ -21,7 +21,7 @@ import (
 // rights are what docs/stores.md tells to give to the user, in the words of ACL SETUSER.
 var (
 	names        = []string{"~hardy/1:*", "&hardy/1:*"}
-	commands     = strings.Fields("+get +mget +set +del +getrange +setrange +pexpireat +zadd +zrem +zrange +zrevrange +zrangebyscore +zremrangebyscore +zcard +zscan +time +eval +evalsha +publish +subscribe +ping +config|get")
+	commands     = strings.Fields("+get +mget +set +del +getrange +setrange +pexpireat +pttl +zadd +zrem +zrange +zrevrange +zrangebyscore +zremrangebyscore +zcard +zscan +time +eval +evalsha +publish +subscribe +ping +config|get")
 	cacheRights  = []string{"+client|tracking", "+client|caching"}
 	clusterRight = "+cluster|slots"
 )

@@ -21,7 +21,7 @@ local function extend(v)
   return string.sub(v, 1, 1) .. string.char(string.byte(v, 2) + 8) .. string.sub(v, 3, 97) .. 'EXTENDED' .. string.sub(v, 98)
 end
 `
-	next["create"] = extend + "ARGV[2] = extend(ARGV[2])\n" + next["create"]
+	next["create"] = extend + "ARGV[3] = extend(ARGV[3])\n" + next["create"]
 	next["admit"] = extend + `
 local old = redis.call('GET', KEYS[1])
 if old and string.byte(old, 2) == 97 then

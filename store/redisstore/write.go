@@ -24,13 +24,13 @@ func (s *Store) insert(ctx context.Context, r *session.Record) error {
 		return err
 	}
 	if r.User != "" && r.Ended == "" {
-		if _, err := s.join(ctx, r.User, r.ID, listedUntil(r.Deadline, r.Purge), "", nil); err != nil {
+		if _, err := s.join(ctx, r.User, r.ID, heldUntil(r.Deadline, r.Purge), "", nil); err != nil {
 			return s.explain(err)
 		}
 	}
 	prefix, rest := s.bucketOf(r.ID)
 	m, err := s.run(ctx, s.scripts.create, []string{prefix + rest, dueOf(prefix)},
-		[]string{rest, rueidis.BinaryString(record), decimal(whenDue(r)), decimal(millis(r.Seen))})
+		[]string{prefix, rest, rueidis.BinaryString(record), decimal(whenDue(r)), decimal(millis(r.Seen))})
 	s.forget(r.ID)
 	if err != nil {
 		return s.explain(err)
@@ -57,7 +57,7 @@ func (s *Store) Replace(ctx context.Context, r session.Record) error {
 	if len(r.ID) != 43 {
 		return absent(ctx)
 	}
-	until := listedUntil(r.Deadline, r.Purge)
+	until := heldUntil(r.Deadline, r.Purge)
 	args := []string{
 		moments(r.Seen, r.Expires, r.Purge), number(r.Version - 1), number(r.Version),
 		moments(r.Deadline) + number(uint64(r.Idle)), moments(until), "",
@@ -78,8 +78,10 @@ func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.
 // renew runs a script that writes to a record. Where the user's index has to hold the record for longer first, it
 // says so; then args[held] tells it that this is done.
 func (s *Store) renew(ctx context.Context, script *rueidis.Lua, id string, args []string, held int, until time.Time) error {
+	prefix, rest := s.bucketOf(id)
+	keys := []string{prefix + rest, dueOf(prefix)}
 	for {
-		m, err := s.run(ctx, script, []string{s.record(id)}, args)
+		m, err := s.run(ctx, script, keys, args)
 		s.forget(id)
 		if err != nil {
 			return s.explain(err)

@@ -39,3 +39,13 @@ end
 local function ended(v)
   return unpack('>I2', v, 94) > 0
 end
+
+-- hold has a bucket's due live until the moment at position i of v: as long as the records that it is for. An hour
+-- more spares most calls their write.
+local function hold(due, v, i)
+  local at = math.ceil(ms(v, i) / 3600000) * 3600000
+  local left = redis.call('PTTL', due)
+  if left == -1 or left >= 0 and now() + left < at then
+    redis.call('PEXPIREAT', due, math.max(at, 1))
+  end
+end

@@ -43,8 +43,8 @@ end
 -- enrol has the sweep look at a record, and looks at two others that are due, so that a program which never
 -- sweeps is bounded by its traffic. Time is what the request says, but no later than the server's, and a minute is
 -- left for clocks that differ.
-local function enrol(record, rest, look, at)
-  local prefix = sub(record, 1, #record - #rest)
+local function enrol(prefix, rest, v, look, at)
   redis.call('ZADD', prefix .. 'due', look, rest)
+  hold(prefix .. 'due', v, 74)
   sweep(prefix, math.min(at, now()) - 60000, 2)
 end
