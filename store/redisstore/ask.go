@@ -32,16 +32,19 @@ const (
 // So while the network or the
 // server is in trouble, or much is going on, ask itself waits for ctx, and leaves the call behind at its end.
 func ask[T any](ctx context.Context, s *Store, k kind, f func(context.Context) (T, error)) (T, error) {
+	var none T
 	if err := ctx.Err(); err != nil {
-		var none T
 		return none, err
 	}
+	if s.closed.Load() {
+		return none, s.errClosed()
+	}
 	v, err := attempt(ctx, s, f)
-	if err == nil || !again(k, err) {
+	if err == nil || !s.again(k, err) {
 		return v, err
 	}
 	for begin, try := time.Now(), 0; time.Since(begin) < patience && pause(ctx, try); try++ {
-		if v, err = attempt(ctx, s, f); err == nil || !again(k, err) {
+		if v, err = attempt(ctx, s, f); err == nil || !s.again(k, err) {
 			break
 		}
 	}
@@ -53,7 +56,7 @@ func attempt[T any](ctx context.Context, s *Store, f func(context.Context) (T, e
 	defer s.alone.Add(-1)
 	if alone <= mostAlone && !s.troubled.Load() {
 		v, err := f(ctx)
-		if broken(err) {
+		if s.broken(err) {
 			s.trouble()
 		}
 		return v, err
@@ -69,7 +72,7 @@ func attempt[T any](ctx context.Context, s *Store, f func(context.Context) (T, e
 	}()
 	select {
 	case a := <-done:
-		if broken(a.err) {
+		if s.broken(a.err) {
 			s.trouble()
 		}
 		return a.v, a.err
@@ -86,9 +89,10 @@ func (s *Store) trouble() {
 	s.calm.Reset(troubleTime)
 }
 
-// broken says whether a connection or a server has failed, and not the caller nor what he asked for.
-func broken(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, rueidis.ErrClosing) {
+// broken says whether a connection or a server has failed, and not the caller nor what he asked for. The client
+// says ErrClosing also of a connection that it leaves for another server.
+func (s *Store) broken(err error) bool {
+	if err == nil || errors.Is(err, context.Canceled) || s.closed.Load() {
 		return false
 	}
 	_, answered := err.(*rueidis.RedisError)
@@ -96,12 +100,12 @@ func broken(err error) bool {
 }
 
 // again says whether the same request may and should be made again.
-func again(k kind, err error) bool {
+func (s *Store) again(k kind, err error) bool {
 	if e, answered := rueidis.IsRedisErr(err); answered {
 		// The server starts, or changes its role, or the slot moves: nothing was done.
 		return e.IsTryAgain() || e.IsLoading() || e.IsClusterDown() || strings.HasPrefix(e.Error(), "READONLY")
 	}
-	return k == reads && broken(err) && !errors.Is(err, context.DeadlineExceeded)
+	return k == reads && s.broken(err) && !errors.Is(err, context.DeadlineExceeded)
 }
 
 // pause waits a moment before the next try, and says whether ctx allows one.

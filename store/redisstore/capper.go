@@ -40,34 +40,35 @@ func (s *Store) createWithin(ctx context.Context, r *session.Record, limit int, 
 	if err := s.reserve(ctx, r); err != nil {
 		return nil, err
 	}
-	rivals, err := s.enter(ctx, r, limit, evict)
+	evicted, err := s.makeRoom(ctx, r, limit, evict)
 	if err != nil {
 		s.withdraw(ctx, r.ID)
 		return nil, err
 	}
-	how := session.End{Reason: session.ReasonEvicted, At: r.Seen, Purge: r.Seen.Add(session.Tombstone)}
-	var evicted []session.Record
-	for _, o := range rivals {
-		last, err := s.end(ctx, o.ID, &how)
-		if err != nil && err != session.ErrNotFound {
-			return nil, err
-		}
-		if err == nil && last.Ended == "" {
-			evicted = append(evicted, last)
-		}
-	}
-	prefix, rest := s.bucketOf(r.ID)
-	m, err := s.run(ctx, s.scripts.admit, []string{prefix + rest, dueOf(prefix)},
-		[]string{prefix, rest, decimal(whenDue(r)), decimal(millis(r.Seen))})
-	s.forget(r.ID)
-	if err != nil {
+	if err := s.admit(ctx, r); err != nil {
 		return nil, err
-	}
-	if n, err := m.AsInt64(); err != nil || n == 0 {
-		return nil, or(err, errTooSlow)
 	}
 	for i := range evicted {
 		s.leave(ctx, r.User, evicted[i].ID)
+	}
+	return evicted, nil
+}
+
+// makeRoom enters r into its user's index, and ends who has to go for it.
+func (s *Store) makeRoom(ctx context.Context, r *session.Record, limit int, evict bool) (evicted []session.Record, err error) {
+	rivals, err := s.enter(ctx, r, limit, evict)
+	if err != nil {
+		return nil, err
+	}
+	how := session.End{Reason: session.ReasonEvicted, At: r.Seen, Purge: r.Seen.Add(session.Tombstone)}
+	for _, o := range rivals {
+		switch last, err := s.end(ctx, o.ID, &how); {
+		case err == session.ErrNotFound: // a reservation that has run out
+		case err != nil:
+			return nil, err
+		case last.Ended == "":
+			evicted = append(evicted, last)
+		}
 	}
 	return evicted, nil
 }
@@ -88,6 +89,21 @@ func (s *Store) reserve(ctx context.Context, r *session.Record) error {
 		return session.ErrExists
 	}
 	return err
+}
+
+// admit makes a session of the reservation.
+func (s *Store) admit(ctx context.Context, r *session.Record) error {
+	prefix, rest := s.bucketOf(r.ID)
+	m, err := s.run(ctx, s.scripts.admit, []string{prefix + rest, dueOf(prefix)},
+		[]string{prefix, rest, decimal(whenDue(r)), decimal(millis(r.Seen))})
+	s.forget(r.ID)
+	if err != nil {
+		return err
+	}
+	if n, err := m.AsInt64(); err != nil || n == 0 {
+		return or(err, errTooSlow)
+	}
+	return nil
 }
 
 // withdraw takes a reservation back. Where that fails it runs out.

@@ -39,8 +39,10 @@ func (s *Store) explain(err error) error {
 		return err
 	}
 	switch {
-	case errors.Is(err, rueidis.ErrClosing):
+	case s.closed.Load():
 		return s.errClosed()
+	case errors.Is(err, rueidis.ErrClosing):
+		return fmt.Errorf("redisstore: %s: the client has left this server, or was closed; a write may have happened: %w", s.name, err)
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Errorf("redisstore: %s: %w", s.name, err)
 	case errors.Is(err, os.ErrDeadlineExceeded):

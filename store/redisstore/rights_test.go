@@ -20,17 +20,18 @@ import (
 
 // rights are what docs/stores.md tells to give to the user, in the words of ACL SETUSER.
 var (
-	names        = []string{"~hardy/1:*", "&hardy/1:*"}
-	commands     = strings.Fields("+get +mget +set +del +getrange +setrange +pexpireat +pttl +zadd +zrem +zrange +zrevrange +zrangebyscore +zremrangebyscore +zcard +zscan +time +eval +evalsha +publish +subscribe +ping +config|get")
-	cacheRights  = []string{"+client|tracking", "+client|caching"}
-	clusterRight = "+cluster|slots"
+	names         = []string{"~hardy/1:*", "&hardy/1:*"}
+	commands      = strings.Fields("+get +mget +set +del +getrange +setrange +pexpireat +pttl +zadd +zrem +zrange +zrevrange +zrangebyscore +zremrangebyscore +zcard +zscan +time +eval +evalsha +publish +subscribe +ping +config|get")
+	cacheRights   = []string{"+client|tracking", "+client|caching"}
+	clusterRight  = "+cluster|slots"
+	sentinelRight = "+role"
 )
 
 func TestTheDocsListTheRights(t *testing.T) {
 	page, err := os.ReadFile("../../docs/stores.md")
 	must(t, err)
 	for _, line := range []string{
-		strings.Join(slices.Concat(names, commands), " "), strings.Join(cacheRights, " "), clusterRight,
+		strings.Join(slices.Concat(names, commands), " "), strings.Join(cacheRights, " "), clusterRight, sentinelRight,
 	} {
 		if !bytes.Contains(page, []byte(line)) {
 			t.Errorf("docs/stores.md does not say %s", line)

@@ -53,6 +53,7 @@ type Store struct {
 	cache   *cache // nil: none
 	scripts scripts
 
+	closed   atomic.Bool
 	alone    atomic.Int64 // calls under way
 	troubled atomic.Bool  // all calls are watched over
 	calm     *time.Timer  // ends that
@@ -71,7 +72,8 @@ var (
 )
 
 // New keeps sessions in a server that the caller has connected to. It must send all reads to primaries: a replica may
-// show an ended session as live. Options.Cache and Options.Configure are for Open. Close does not close client.
+// show an ended session as live. Options.Cache and Options.Configure are for Open. Close does not close client; call
+// it before client.Close.
 //
 // It refuses what Open refuses. ctx bounds this call alone.
 func New(ctx context.Context, client rueidis.Client, o *Options) (*Store, error) {
@@ -118,9 +120,10 @@ func newStore(o *Options) (*Store, error) {
 	return s, nil
 }
 
-// Close lets go of the server. What is called later answers an error that is fs.ErrClosed, where Open made the
-// client; a running Watch returns it. The second Close does nothing.
+// Close lets go of the server. What is called later answers an error that is fs.ErrClosed; a running Watch returns it.
+// The second Close does nothing.
 func (s *Store) Close() error {
+	s.closed.Store(true)
 	if s.owned {
 		s.client.Close()
 	}

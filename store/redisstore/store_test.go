@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"os"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -15,8 +14,6 @@ import (
 	"example.com/hardy/session"
 	"example.com/hardy/store/storetest"
 )
-
-func TestMain(m *testing.M) { os.Exit(servers.Run(m)) }
 
 func open(t testing.TB, address string, o *Options) *Store {
 	t.Helper()
@@ -66,7 +63,8 @@ func TestNewKeepsTheContract(t *testing.T) {
 }
 
 func TestClusterKeepsTheContract(t *testing.T) {
-	url := clusterURL(servers.StartCluster(t))
+	cluster := servers.StartCluster(t, user(names, commands, cacheRights, []string{clusterRight}))
+	url := strings.Replace(clusterURL(cluster), "redis://", "redis://hardy:secret@", 1)
 	for name, o := range map[string]*Options{"plain": nil, "cache": {Cache: 1 << 20}} {
 		t.Run(name, func(t *testing.T) {
 			storetest.Run(t, func(t *testing.T) session.Store { return open(t, url, o) })

@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"encoding/binary"
-	"errors"
 	"math/rand/v2"
 	"strings"
 	"sync"
@@ -87,7 +86,7 @@ func (s *Store) subscribe(ctx context.Context, inbox *inbox) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case errors.Is(err, rueidis.ErrClosing):
+		case s.closed.Load():
 			return err
 		case err != nil && strings.HasPrefix(err.Error(), "NOPERM"):
 			return err
