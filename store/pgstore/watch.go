@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -24,7 +25,9 @@ const (
 // Watch implements session.Watcher by LISTEN, on a connection of its own. An end is told when its transaction has been
 // committed, mostly within a millisecond. The empty news comes again after each gap: the connection was lost, or
 // did not answer for up to 2 s. Watch then connects again, until ctx is done; it returns another error only where it
-// could not begin. Notifications do not pass a pooler: where one is in between, set Options.Listen.
+// could not begin. Notifications do not pass a pooler: where one is in between and Options.Listen names no way
+// around it, the error is errors.ErrUnsupported, and a Manager asks about the sessions that somebody holds on to
+// every ten seconds instead.
 func (s *Store) Watch(ctx context.Context, f func(session.Ended)) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -115,7 +118,7 @@ func (s *Store) listenOn(ctx context.Context, conn *pgx.Conn) error {
 		return err
 	}
 	if pooled {
-		return errors.New("there is a pooler in between, which does not carry notifications; set Options.Listen to the URL of the server itself")
+		return fmt.Errorf("there is a pooler in between, which does not carry notifications; set Options.Listen to the URL of the server itself: %w", errors.ErrUnsupported)
 	}
 	_, err = conn.Exec(ctx, "LISTEN "+pgx.Identifier{s.place.channel()}.Sanitize())
 	return err

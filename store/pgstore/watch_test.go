@@ -2,6 +2,7 @@ package pgstore
 
 import (
 	"context"
+	"errors"
 	"strings"
 	"sync"
 	"testing"
@@ -146,7 +147,7 @@ func TestWatchNeedsTheServerItself(t *testing.T) {
 	b := servers.StartPgBouncer(t, p)
 	s := open(t, b.URL(), nil)
 	err := s.Watch(t.Context(), func(session.Ended) { t.Error("it was told something") })
-	if err == nil || !strings.Contains(err.Error(), "Options.Listen") {
+	if !errors.Is(err, errors.ErrUnsupported) || !strings.Contains(err.Error(), "Options.Listen") {
 		t.Errorf("Watch through a pooler: %v", err)
 	}
 	direct := open(t, b.URL(), &Options{Listen: p.URL()})
