@@ -91,7 +91,7 @@ func TestServerLetsTimePass(t *testing.T) {
 			time.Sleep(time.Duration(i) * 31 * time.Minute) // the jar keeps synctest's time, too
 		}
 	})
-	if took := time.Since(started); took > 5*time.Second {
+	if took := time.Since(started); took > time.Minute {
 		t.Errorf("93 minutes took %v", took)
 	}
 }
