@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -20,7 +21,7 @@ func (s *Store) CreateWithin(ctx context.Context, r session.Record, limit int, e
 	if err != nil {
 		return nil, err
 	}
-	args = append(args, int64(max(limit, 1)), evict, string(session.ReasonEvicted), nanos(r.Seen.Add(session.Tombstone)),
+	args = append(args, int64(max(limit, 1)), evict, string(session.ReasonEvicted), column.Nanos(r.Seen.Add(session.Tombstone)),
 		s.place.channel(), news(string(session.ReasonEvicted), r.Seen, ""))
 	if err := s.gate.enter(ctx); err != nil {
 		return nil, s.explain(err)

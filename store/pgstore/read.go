@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -18,7 +19,7 @@ type loading struct {
 
 // Load implements session.Store. It asks the server each time.
 func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
-	k, ok := key(id)
+	k, ok := column.Key(id)
 	if !ok {
 		return session.Record{}, absent(ctx)
 	}
@@ -112,7 +113,7 @@ func (s *Store) Scan(ctx context.Context, cursor string, limit int) (page []sess
 	after := []byte{}
 	if cursor != "" {
 		var ok bool
-		if after, ok = key(cursor); !ok {
+		if after, ok = column.Key(cursor); !ok {
 			return nil, "", fmt.Errorf("pgstore: the cursor %q is none of this store's; begin with an empty one", cursor)
 		}
 	}

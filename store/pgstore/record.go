@@ -2,29 +2,19 @@ package pgstore
 
 import (
 	"context"
-	"encoding/base64"
 	"errors"
 	"fmt"
-	"math"
 	"strings"
 	"time"
 	"unicode/utf8"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
 // errID answers Create and Import under an id that the contract does not allow. The id is not repeated:
 // whoever uses other ids may be using tokens.
 var errID = errors.New("pgstore: the id is not 43 characters of canonical base64url (32 bytes); derive it as session.Record says")
-
-// key returns the 32 bytes of an id, and false where it is none. It shares nothing with id.
-func key(id string) ([]byte, bool) {
-	if len(id) != 43 {
-		return nil, false
-	}
-	k, err := base64.RawURLEncoding.Strict().DecodeString(id)
-	return k, err == nil && len(k) == 32 // the decoder passes over newlines
-}
 
 // absent answers for what is not an id: nothing is under it.
 func absent(ctx context.Context) error {
@@ -34,43 +24,12 @@ func absent(ctx context.Context) error {
 	return session.ErrNotFound
 }
 
-func idOf(key []byte) string { return base64.RawURLEncoding.EncodeToString(key) }
-
-// A moment is stored as nanoseconds since 1970, which reach from 1677 to 2262. The zero time has a value
-// of its own, before all others.
-const (
-	noMoment = math.MinInt64
-	earliest = math.MinInt64 + 1
-	latest   = math.MaxInt64
-)
-
-func nanos(t time.Time) int64 {
-	const edge = math.MaxInt64 / int64(time.Second)
-	switch s := t.Unix(); {
-	case s < edge && s > -edge:
-		return t.UnixNano()
-	case t.IsZero():
-		return noMoment
-	case s < 0:
-		return earliest
-	default:
-		return latest
-	}
-}
-
-func moment(n int64) time.Time {
-	if n == noMoment {
-		return time.Time{}
-	}
-	return time.Unix(0, n)
-}
-
 // nullable is for the columns in which most rows have no moment: a NULL takes no room.
 func nullable(t time.Time) *int64 {
 	if t.IsZero() {
 		return nil
 	}
-	n := nanos(t)
+	n := column.Nanos(t)
 	return &n
 }
 
@@ -78,27 +37,7 @@ func optional(n *int64) time.Time {
 	if n == nil {
 		return time.Time{}
 	}
-	return moment(*n)
-}
-
-// graceEnds is when the Data that a rotation kept serves nobody any more.
-func graceEnds(endedAt int64) int64 {
-	if endedAt > latest-int64(session.Grace)-1 {
-		return latest
-	}
-	return endedAt + int64(session.Grace) + 1
-}
-
-// due is when a sweep has something to do about a record.
-func due(r *session.Record) int64 {
-	purge, expires := nanos(r.Purge), nanos(r.Expires)
-	switch {
-	case len(r.Data) == 0:
-		return purge
-	case r.Ended != "":
-		return min(purge, expires, graceEnds(nanos(r.EndedAt)))
-	}
-	return min(purge, expires)
+	return column.Time(*n)
 }
 
 // bytesOf turns no bytes into a NULL.
@@ -119,7 +58,7 @@ func text(what, s string) (string, error) {
 
 // insertion are the arguments of an insertion. It copies what the caller may use again.
 func insertion(r *session.Record) ([]any, error) {
-	k, ok := key(r.ID)
+	k, ok := column.Key(r.ID)
 	if !ok {
 		return nil, errID
 	}
@@ -130,8 +69,8 @@ func insertion(r *session.Record) ([]any, error) {
 		return nil, err
 	}
 	return []any{
-		k, handle, []byte(r.User), int64(r.Version), nanos(r.Created), nullable(r.AuthTime), nanos(r.Seen), nanos(r.Expires),
-		nanos(r.Deadline), nanos(r.Purge), int64(r.Idle), ended, nullable(r.EndedAt), next, bytesOf(r.Meta), bytesOf(r.Data), due(r),
+		k, handle, []byte(r.User), int64(r.Version), column.Nanos(r.Created), nullable(r.AuthTime), column.Nanos(r.Seen), column.Nanos(r.Expires),
+		column.Nanos(r.Deadline), column.Nanos(r.Purge), int64(r.Idle), ended, nullable(r.EndedAt), next, bytesOf(r.Meta), bytesOf(r.Data), column.Due(r),
 	}, nil
 }
 
@@ -155,9 +94,9 @@ func (w *row) columns() []any {
 
 // record returns what was scanned.
 func (w *row) record() session.Record {
-	w.r.ID, w.r.User, w.r.Version = idOf(w.key), string(w.user), uint64(w.version)
-	w.r.Created, w.r.AuthTime, w.r.Seen = moment(w.created), optional(w.authTime), moment(w.seen)
-	w.r.Expires, w.r.Deadline, w.r.Purge = moment(w.expires), moment(w.deadline), moment(w.purge)
+	w.r.ID, w.r.User, w.r.Version = column.ID(w.key), string(w.user), uint64(w.version)
+	w.r.Created, w.r.AuthTime, w.r.Seen = column.Time(w.created), optional(w.authTime), column.Time(w.seen)
+	w.r.Expires, w.r.Deadline, w.r.Purge = column.Time(w.expires), column.Time(w.deadline), column.Time(w.purge)
 	w.r.EndedAt = optional(w.endedAt)
 	return w.r
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -40,7 +41,7 @@ func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (swept sess
 // sweep looks at the records that are due. Afterwards those that nobody else held are not.
 func (s *Store) sweep(ctx context.Context, now time.Time, limit int) (swept session.Swept, looked int, err error) {
 	err = s.write(ctx, func(ctx context.Context, conn *pgx.Conn) error {
-		return conn.QueryRow(ctx, s.sql.sweep, nanos(now), int64(limit)).Scan(&looked, &swept.Forgotten, &swept.Blanked)
+		return conn.QueryRow(ctx, s.sql.sweep, column.Nanos(now), int64(limit)).Scan(&looked, &swept.Forgotten, &swept.Blanked)
 	})
 	return swept, looked, err
 }

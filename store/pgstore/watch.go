@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -144,5 +145,5 @@ func ended(payload string) session.Ended {
 	if len(payload) < idLen || json.Unmarshal([]byte(payload[idLen:]), &how) != nil {
 		return session.Ended{}
 	}
-	return session.Ended{ID: payload[:idLen], Reason: session.Reason(how.Reason), At: moment(how.At), Next: how.Next}
+	return session.Ended{ID: payload[:idLen], Reason: session.Reason(how.Reason), At: column.Time(how.At), Next: how.Next}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -74,13 +75,13 @@ type replacing struct {
 
 // Replace implements session.Store.
 func (s *Store) Replace(ctx context.Context, r session.Record) error {
-	k, ok := key(r.ID)
+	k, ok := column.Key(r.ID)
 	if !ok {
 		return absent(ctx)
 	}
 	return s.explain(s.replaces.do(ctx, &replacing{
 		key: k, data: bytesOf(r.Data), meta: bytesOf(r.Meta), version: int64(r.Version), idle: int64(r.Idle),
-		deadline: nanos(r.Deadline), seen: nanos(r.Seen), expires: nanos(r.Expires), purge: nanos(r.Purge),
+		deadline: column.Nanos(r.Deadline), seen: column.Nanos(r.Seen), expires: column.Nanos(r.Expires), purge: column.Nanos(r.Purge),
 	}))
 }
 
@@ -148,11 +149,11 @@ type touching struct {
 
 // Touch implements session.Store.
 func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.Time) error {
-	k, ok := key(id)
+	k, ok := column.Key(id)
 	if !ok {
 		return absent(ctx)
 	}
-	return s.explain(s.touches.do(ctx, &touching{k, nanos(seen), nanos(expires), nanos(purge)}))
+	return s.explain(s.touches.do(ctx, &touching{k, column.Nanos(seen), column.Nanos(expires), column.Nanos(purge)}))
 }
 
 func (s *Store) touchOne(ctx context.Context, t *touching) error {
@@ -182,7 +183,7 @@ func (s *Store) touchMany(ctx context.Context, group []*call[*touching]) {
 
 // End implements session.Store.
 func (s *Store) End(ctx context.Context, id string, how session.End) (session.Record, error) {
-	k, ok := key(id)
+	k, ok := column.Key(id)
 	if !ok {
 		return session.Record{}, absent(ctx)
 	}
@@ -191,12 +192,12 @@ func (s *Store) End(ctx context.Context, id string, how session.End) (session.Re
 	if err := errors.Join(err1, err2); err != nil {
 		return session.Record{}, err
 	}
-	look := int64(latest)
+	look := int64(column.Latest)
 	if how.KeepData {
-		look = graceEnds(nanos(how.At))
+		look = column.GraceEnds(column.Nanos(how.At))
 	}
-	args := []any{k, reason, nullable(how.At), next, nanos(how.Purge), how.KeepData, look,
-		s.place.channel(), idOf(k) + news(reason, how.At, next)}
+	args := []any{k, reason, nullable(how.At), next, column.Nanos(how.Purge), how.KeepData, look,
+		s.place.channel(), column.ID(k) + news(reason, how.At, next)}
 	if err := s.gate.enter(ctx); err != nil {
 		return session.Record{}, s.explain(err)
 	}
@@ -218,7 +219,7 @@ func (s *Store) End(ctx context.Context, id string, how session.End) (session.Re
 // news is what follows the id in a notification, which holds less than 8,000 bytes. What does not fit is not told, only
 // that something ended.
 func news(reason string, at time.Time, next string) string {
-	b, err := json.Marshal(ending{reason, nanos(at), next})
+	b, err := json.Marshal(ending{reason, column.Nanos(at), next})
 	if err != nil {
 		panic(err) // two strings and a number
 	}

@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -124,9 +125,9 @@ func newSingle(b *testing.B, sync string) *single {
 }
 
 func (s *single) Replace(ctx context.Context, r session.Record) error {
-	k, _ := key(r.ID)
-	_, err := s.put.ExecContext(ctx, int64(r.Version), r.Data, r.Meta, int64(r.Idle), nanos(r.Deadline), nanos(r.Seen),
-		nanos(r.Expires), nanos(r.Purge), k, int64(r.Version-1))
+	k, _ := column.Key(r.ID)
+	_, err := s.put.ExecContext(ctx, int64(r.Version), r.Data, r.Meta, int64(r.Idle), column.Nanos(r.Deadline), column.Nanos(r.Seen),
+		column.Nanos(r.Expires), column.Nanos(r.Purge), k, int64(r.Version-1))
 	return err
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -33,7 +34,7 @@ func (s *Store) CreateWithin(ctx context.Context, r session.Record, limit int, e
 	var evicted []session.Record
 	err = s.write(ctx, func(w *writer) error {
 		evicted = nil
-		others, err := w.rivals(user, handle, nanos(how.At))
+		others, err := w.rivals(user, handle, column.Nanos(how.At))
 		if err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ func (w *writer) rivals(user, handle string, now int64) (all []rival, err error)
 		if err := rows.Scan(&o.key, &o.created); err != nil {
 			return nil, err
 		}
-		o.id = idOf(o.key)
+		o.id = column.ID(o.key)
 		all = append(all, o)
 	}
 	slices.SortFunc(all, func(a, b rival) int {

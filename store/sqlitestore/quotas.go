@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/ratelimit/quota"
 )
 
@@ -112,13 +113,13 @@ func (w *writer) book(user, resource string, f func([]byte) ([]byte, time.Time, 
 // forget is when an account may go: not before until, and often later, so that the index on due does not
 // change with every call of a quota that slides.
 func forget(due *int64, until time.Time) any {
-	switch soon := nanos(until); {
+	switch soon := column.Nanos(until); {
 	case until.IsZero():
 		return nil
 	case due != nil && *due >= soon:
 		return *due
 	default:
-		return nanos(until.Add(max(time.Until(until), 0)))
+		return column.Nanos(until.Add(max(time.Until(until), 0)))
 	}
 }
 
@@ -126,7 +127,7 @@ func forget(due *int64, until time.Time) any {
 // again.
 func (w *writer) forgetOne() error {
 	var n int64
-	there, err := w.find([]any{&n}, dueAccountSQL, nanos(time.Now()))
+	there, err := w.find([]any{&n}, dueAccountSQL, column.Nanos(time.Now()))
 	if err != nil || !there {
 		return err
 	}

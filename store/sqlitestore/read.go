@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strconv"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -19,7 +20,7 @@ const (
 
 // Load implements session.Store. It asks the file each time.
 func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
-	k, ok := key(id)
+	k, ok := column.Key(id)
 	if !ok {
 		return session.Record{}, absent(ctx)
 	}
@@ -93,7 +94,7 @@ func records(rows *sql.Rows, numbered bool) (all []session.Record, last int64, e
 		if err := rows.Scan(into...); err != nil {
 			return nil, 0, err
 		}
-		all = append(all, w.record(idOf(w.key)))
+		all = append(all, w.record(column.ID(w.key)))
 	}
 	return all, last, rows.Err()
 }

@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 	"example.com/hardy/store/storetest"
 )
@@ -183,7 +184,7 @@ func TestSweepLooksOnce(t *testing.T) {
 		var looked int
 		var swept session.Swept
 		must(t, s.write(ctx, func(w *writer) (err error) {
-			swept, looked, err = w.sweep(nanos(c.now), 10)
+			swept, looked, err = w.sweep(column.Nanos(c.now), 10)
 			return err
 		}))
 		if looked != c.looked || swept != c.swept {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -21,7 +22,7 @@ const (
 // Sweep implements session.Sweeper. It looks only at records that are due, each about once in its idle
 // timeout and when it dies, in transactions of at most 64.
 func (s *Store) Sweep(ctx context.Context, now time.Time, limit int) (swept session.Swept, more bool, err error) {
-	moment := nanos(now)
+	moment := column.Nanos(now)
 	for limit = max(limit, 1); limit > 0; limit -= sweepStep {
 		var step session.Swept
 		var looked int
@@ -68,7 +69,7 @@ func (w *writer) sweep(now int64, limit int) (swept session.Swept, looked int, e
 	for _, c := range all {
 		useless := c.expires // when its Data serves nobody any more
 		if c.ended {
-			useless = min(useless, graceEnds(c.endedAt))
+			useless = min(useless, column.GraceEnds(c.endedAt))
 		}
 		switch {
 		case c.purge <= now:

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -112,7 +113,7 @@ func (s *Store) tell(ctx context.Context, told, last int64, f func(session.Ended
 			if err := rows.Scan(&key, (*string)(&e.Reason), &at, &e.Next, &upTo); err != nil {
 				return err
 			}
-			e.ID, e.At = idOf(key), optional(at)
+			e.ID, e.At = column.ID(key), optional(at)
 			page = append(page, e)
 		}
 		return rows.Err()

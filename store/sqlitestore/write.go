@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	"example.com/hardy/internal/column"
 	"example.com/hardy/session"
 )
 
@@ -25,14 +26,14 @@ const (
 
 // insertion are the arguments of insertSQL. It copies what the caller may use again.
 func insertion(r *session.Record) ([]any, error) {
-	k, ok := key(r.ID)
+	k, ok := column.Key(r.ID)
 	if !ok {
 		return nil, errID
 	}
 	return []any{
-		k, strings.Clone(r.Handle), strings.Clone(r.User), int64(r.Version), nanos(r.Created), nullable(r.AuthTime),
-		nanos(r.Seen), nanos(r.Expires), nanos(r.Deadline), nanos(r.Purge), int64(r.Idle),
-		strings.Clone(string(r.Ended)), nullable(r.EndedAt), strings.Clone(r.Next), r.Meta, r.Data, due(r),
+		k, strings.Clone(r.Handle), strings.Clone(r.User), int64(r.Version), column.Nanos(r.Created), nullable(r.AuthTime),
+		column.Nanos(r.Seen), column.Nanos(r.Expires), column.Nanos(r.Deadline), column.Nanos(r.Purge), int64(r.Idle),
+		strings.Clone(string(r.Ended)), nullable(r.EndedAt), strings.Clone(r.Next), r.Meta, r.Data, column.Due(r),
 	}, nil
 }
 
@@ -50,7 +51,7 @@ func (s *Store) Create(ctx context.Context, r session.Record) error {
 	if err != nil {
 		return err
 	}
-	seen := nanos(r.Seen)
+	seen := column.Nanos(r.Seen)
 	return s.write(ctx, func(w *writer) error {
 		w.creates, w.seen = w.creates+1, max(w.seen, seen)
 		return w.insert(args)
@@ -68,13 +69,13 @@ func (s *Store) Import(ctx context.Context, r session.Record) error {
 
 // Replace implements session.Store.
 func (s *Store) Replace(ctx context.Context, r session.Record) error {
-	k, ok := key(r.ID)
+	k, ok := column.Key(r.ID)
 	if !ok {
 		return absent(ctx)
 	}
-	seen := nanos(r.Seen)
+	seen := column.Nanos(r.Seen)
 	args := []any{
-		int64(r.Version), r.Data, r.Meta, int64(r.Idle), nanos(r.Deadline), seen, nanos(r.Expires), nanos(r.Purge),
+		int64(r.Version), r.Data, r.Meta, int64(r.Idle), column.Nanos(r.Deadline), seen, column.Nanos(r.Expires), column.Nanos(r.Purge),
 		k, int64(r.Version - 1),
 	}
 	return s.write(ctx, func(w *writer) error {
@@ -94,11 +95,11 @@ func (s *Store) Replace(ctx context.Context, r session.Record) error {
 
 // Touch implements session.Store.
 func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.Time) error {
-	k, ok := key(id)
+	k, ok := column.Key(id)
 	if !ok {
 		return absent(ctx)
 	}
-	args := []any{nanos(seen), nanos(expires), nanos(purge), k}
+	args := []any{column.Nanos(seen), column.Nanos(expires), column.Nanos(purge), k}
 	return s.write(ctx, func(w *writer) error {
 		done, err := w.change(touchSQL, args...)
 		if err == nil && !done {
@@ -110,12 +111,12 @@ func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.
 
 // End implements session.Store.
 func (s *Store) End(ctx context.Context, id string, how session.End) (session.Record, error) {
-	k, ok := key(id)
+	k, ok := column.Key(id)
 	if !ok {
 		return session.Record{}, absent(ctx)
 	}
 	how.Reason, how.Next = session.Reason(strings.Clone(string(how.Reason))), strings.Clone(how.Next)
-	id = idOf(k)
+	id = column.ID(k)
 	var last session.Record
 	err := s.write(ctx, func(w *writer) (err error) {
 		last, err = w.end(id, k, &how)
@@ -145,10 +146,10 @@ func (w *writer) end(id string, k []byte, how *session.End) (last session.Record
 	if _, err := w.find([]any{&seq}, countEndSQL); err != nil {
 		return last, err
 	}
-	look := int64(latest)
+	look := int64(column.Latest)
 	if how.KeepData {
-		look = graceEnds(nanos(how.At))
+		look = column.GraceEnds(column.Nanos(how.At))
 	}
 	w.ended = true
-	return last, w.exec(endSQL, string(how.Reason), nullable(how.At), how.Next, nanos(how.Purge), how.KeepData, look, seq, k)
+	return last, w.exec(endSQL, string(how.Reason), nullable(how.At), how.Next, column.Nanos(how.Purge), how.KeepData, look, seq, k)
 }
