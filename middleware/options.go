@@ -39,6 +39,16 @@ type Options struct {
 	// OnEnded answers instead of the 401: a redirect to a sign-in page, say. It is called only where
 	// the 401 would be sent. Default: a dialog or application/problem+json, by Accept.
 	OnEnded func(w http.ResponseWriter, r *http.Request, e *session.ExpiredError)
+	// Unlock is the path of the page on which a locked session is unlocked, such as "/unlock"; it is wanted where
+	// session.Options.Lock is set. Its handlers, for every method, run with the locked session, as those of Aware
+	// routes do; everything else answers 401 with the state locked, and a link to it that carries the way back in
+	// the parameter next.
+	Unlock string
+	// Describe says where a request comes from, such as Device: for lists of sessions. What it returns is kept in the
+	// metadata of a session that signs in; where a later request says something else that is kept in its place, and
+	// logged, and told to session.Trace.Changed. It is called for each request that has a session, and ends none.
+	// Default nil: nothing is kept.
+	Describe func(r *http.Request) map[string]string
 	// Page takes the place of the page that a browser gets for an ended session and for every other
 	// problem; it is executed with a Page. Its link must lead to Page.Href. With it no
 	// Content-Security-Policy is sent but the application's own. Default: a page of Hardy's, without

@@ -22,7 +22,8 @@ type Page struct {
 	Detail string         // a sentence
 	Reason session.Reason // why the session ended; "" where another problem is told
 	// Href is where the one link of the page must lead, relative to the page or to its host, and always
-	// on this origin: opening it starts over. It is percent-encoded; html/template does the rest.
+	// on this origin: opening it starts over, or it is where to sign in or unlock. It is percent-encoded;
+	// html/template does the rest.
 	Href   string
 	Action string // the text of that link: "Refresh now"
 }
@@ -89,6 +90,10 @@ func newPage(r *http.Request, p problem) Page {
 	page := Page{
 		Status: p.Status, Type: p.Type, Title: p.Title, Detail: p.Detail,
 		Reason: session.Reason(p.Reason), Action: "Refresh now",
+	}
+	if p.href != "" {
+		page.Href, page.Action = p.href, p.action
+		return page
 	}
 	var again bool
 	page.Href, again = wayBack(r, p.Reason != "", p.marked)

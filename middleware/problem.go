@@ -25,6 +25,8 @@ type problem struct {
 	Violated json.RawMessage `json:"violated-policies,omitempty"`
 
 	retryAfter int                // seconds; 0: no field
+	href       string             // where the page's link leads; "": back
+	action     string             // the text of that link
 	page       *template.Template // Options.Page
 	marked     bool               // the page's way back to itself needs startOverMark
 	bare       bool               // never a page: see Carrier.Pages

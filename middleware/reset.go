@@ -88,7 +88,7 @@ func (h *reset) reset(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	r.Body = http.MaxBytesReader(w, r.Body, 4*maxLocal)
-	next, ok := localPath(r.PostFormValue("next"))
+	next, ok := LocalPath(r.PostFormValue("next"))
 	if !ok {
 		next = "/"
 	}

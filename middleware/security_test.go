@@ -1164,6 +1164,8 @@ func TestH1EveryAccess(t *testing.T) {
 		"KeepAlive":    func(s *session.Session, _ *session.Manager) { s.KeepAlive(ctx) },
 		"OnEnd":        func(s *session.Session, _ *session.Manager) { s.OnEnd(func(error) {}) },
 		"Seal":         func(s *session.Session, _ *session.Manager) { s.Seal(nil) },
+		"Locked":       func(s *session.Session, _ *session.Manager) { s.Locked() },
+		"Unlock":       func(s *session.Session, _ *session.Manager) { s.Unlock() },
 		"Open":         func(s *session.Session, _ *session.Manager) { s.Open(nil) },
 		"Log.Append":   func(s *session.Session, _ *session.Manager) { standLog.Append(ctx, s, 1) },
 		"Log.All":      func(s *session.Session, _ *session.Manager) { standLog.All(s) },

@@ -25,9 +25,12 @@ func Sessions(m *session.Manager, keys *cookie.Keys, o *Options) func(http.Handl
 		aware:   newRoutes("Aware", o.Aware),
 		skip:    newRoutes("Skip", o.Skip),
 		passive: newRoutes("Passive", o.Passive),
+		unlock:  newRoutes("Unlock", o.unlockRoutes()),
+		locked:  o.Unlock,
 		ended:   o.Ended,
 		onEnded: o.OnEnded,
 		page:    o.Page,
+		tells:   o.Describe,
 		dev:     keys.Dev() && !o.AllowDevKeys,
 	}
 	h.olds = newImporting(m, h.carrier, o.Import)
@@ -44,6 +47,9 @@ type sessions struct {
 	carrier              Carrier
 	olds                 *importing // nil: none are carried over
 	aware, skip, passive routes
+	unlock               routes
+	locked               string // where a locked session is sent: the path of unlock
+	tells                func(*http.Request) map[string]string
 	ended                Ended
 	onEnded              func(http.ResponseWriter, *http.Request, *session.ExpiredError)
 	page                 *template.Template
@@ -72,7 +78,11 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		h.unauthorized(w, r, carried.State)
 		return
 	}
-	if err != nil && err != session.ErrRotated {
+	if err == session.ErrLocked && !aware && !h.unlock.match(r) {
+		h.refuseLocked(w, r)
+		return
+	}
+	if err != nil && err != session.ErrRotated && err != session.ErrLocked {
 		var e *session.ExpiredError
 		if !errors.As(err, &e) {
 			h.answer(w, r, unavailable)
@@ -144,6 +154,7 @@ func (x *exchange) deliver(h http.Header) error {
 	if s == nil {
 		return nil
 	}
+	x.describe(s)
 	if err := x.h.manager.Commit(x.r.Context(), s); err != nil {
 		return err
 	}
@@ -195,6 +206,7 @@ func (x *exchange) detach() error {
 	if s == nil {
 		return nil
 	}
+	x.describe(s)
 	if err := x.h.manager.Commit(x.r.Context(), s); err != nil {
 		return err
 	}
@@ -214,6 +226,10 @@ func (x *exchange) refuse(w http.ResponseWriter, err error) {
 	}
 	if _, cookieErr := x.handOver(w.Header()); cookieErr != nil {
 		err = cookieErr
+	}
+	if errors.Is(err, session.ErrLocked) {
+		x.h.refuseLocked(w, x.r)
+		return
 	}
 	var e *session.ExpiredError
 	if errors.As(err, &e) {

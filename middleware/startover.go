@@ -86,7 +86,7 @@ func hasEnded(m *session.Manager, from Carrier, olds *importing, r *http.Request
 		if errors.Is(err, session.ErrExpired) {
 			return true, nil
 		}
-		if err != nil && !errors.Is(err, session.ErrRotated) {
+		if err != nil && !errors.Is(err, session.ErrRotated) && !errors.Is(err, session.ErrLocked) {
 			return false, err
 		}
 	case Nothing, Missing:

@@ -49,7 +49,7 @@ func referringPath(r *http.Request) string {
 	if query := dropMark(from.RawQuery); query != "" {
 		path += "?" + query
 	}
-	local, ok := localPath(path)
+	local, ok := LocalPath(path)
 	if !ok {
 		return "/"
 	}
@@ -59,11 +59,12 @@ func referringPath(r *http.Request) string {
 // maxLocal bounds a way back; browsers and proxies give up at such lengths anyway.
 const maxLocal = 4096
 
-// localPath says whether s is a path of this origin, with or without a query, that can be sent in Location, and
-// returns it percent-encoded. Browsers read "\" as "/", skip tabs and newlines, and take what begins
+// LocalPath says whether s is a path of this origin, with or without a query, that can be sent in Location, and
+// returns it percent-encoded: for the parameter next, which RequireUser sends to the sign-in page and which anybody
+// can write into a link. Browsers read "\" as "/", skip tabs and newlines, and take what begins
 // with two slashes for another host; two slashes further on could come to the front where something on the way
 // resolves dots. All of these are refused rather than repaired.
-func localPath(s string) (string, bool) {
+func LocalPath(s string) (string, bool) {
 	if len(s) > maxLocal || !strings.HasPrefix(s, "/") {
 		return "", false
 	}

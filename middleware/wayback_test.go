@@ -56,9 +56,9 @@ var localPaths = []struct {
 
 func TestLocalPath(t *testing.T) {
 	for _, tt := range localPaths {
-		out, ok := localPath(tt.in)
+		out, ok := LocalPath(tt.in)
 		if out != tt.out || ok != (tt.out != "") {
-			t.Errorf("localPath(%.60q) = %.60q, %v, want %q", tt.in, out, ok, tt.out)
+			t.Errorf("LocalPath(%.60q) = %.60q, %v, want %q", tt.in, out, ok, tt.out)
 		}
 	}
 }
@@ -70,7 +70,7 @@ func FuzzLocalPath(f *testing.F) {
 		f.Add(tt.in)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		out, ok := localPath(s)
+		out, ok := LocalPath(s)
 		if !ok {
 			return
 		}
@@ -83,7 +83,7 @@ func FuzzLocalPath(f *testing.F) {
 			t.Fatalf("%q is %q to a browser", s, seen)
 		}
 		staysHere(t, out)
-		if again, ok := localPath(out); !ok || again != out {
+		if again, ok := LocalPath(out); !ok || again != out {
 			t.Fatalf("%q → %q → %q, %v", s, out, again, ok)
 		}
 	})

@@ -15,6 +15,12 @@ func checkOptions(m *session.Manager, keys *cookie.Keys, o *Options) {
 		panic("middleware: Sessions without a manager; make one with session.NewManager")
 	case keys == nil:
 		panic("middleware: Sessions without keys; make them with cookie.KeysFromEnv, KeysFromFile, or DevKeys on a laptop")
+	case m.Locks() && o.Unlock == "":
+		panic("middleware: the manager locks idle sessions (session.Options.Lock), and Options.Unlock names no page to unlock them; set it, such as \"/unlock\"")
+	case !m.Locks() && o.Unlock != "":
+		panic("middleware: Options.Unlock is set, but the manager locks no sessions; set session.Options.Lock, or take it away")
+	case o.Unlock != "" && !isPath(o.Unlock):
+		panic("middleware: Options.Unlock is no path of this site, such as \"/unlock\"")
 	case o.Ended > Fresh:
 		panic("middleware: Options.Ended is none of Restart, Strict, Fresh")
 	case o.MaxOpened < 0:

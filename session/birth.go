@@ -65,7 +65,7 @@ func (s *Session) successor() (*Token, Record, frame.Frame, error) {
 		d := remembered(values)
 		r.Idle, r.Deadline = or(d, s.m.idle), now.Add(or(d, s.m.lifetime))
 	}
-	r.renew(now)
+	s.m.renew(&r, now)
 	var err error
 	if r.Meta, err = mergeMeta(held.Meta, s.meta); err != nil {
 		return nil, none, nil, err

@@ -20,8 +20,9 @@ var (
 	ErrUser = errors.New("session: a user name has 1 to 1,024 bytes of UTF-8 without NUL")
 	// ErrName: a key's name is empty, longer than 255 bytes, or begins with NUL.
 	ErrName = errors.New("session: a key's name has 1 to 255 bytes and does not begin with NUL")
-	// ErrRemember: Remember was given a negative duration or more than 400 days.
-	ErrRemember = errors.New("session: Remember takes 0 to 400 days")
+	// ErrRemember: Remember was given a negative duration, or more than 400 days or than Options.AAL allows: 30 days at
+	// AAL1, nothing above.
+	ErrRemember = errors.New("session: Remember takes 0 to 400 days, and less under Options.AAL")
 	// ErrAnonymous: the call needs a signed-in user.
 	ErrAnonymous = errors.New("session: nobody is signed in")
 )

@@ -150,7 +150,7 @@ func (s *Session) adopt(t *Token, old *Old) (Record, error) {
 		Created: now, AuthTime: old.AuthTime,
 		Idle: or(d, s.m.idle), Deadline: now.Add(or(d, s.m.lifetime)),
 	}
-	r.renew(now)
+	s.m.renew(&r, now)
 	if kept := old.Expires.Add(Tombstone); kept.After(forever) {
 		r.Purge = forever
 	} else if kept.After(r.Purge) {

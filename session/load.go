@@ -7,7 +7,7 @@ import (
 )
 
 // Load returns the session that t opens, as the store holds it now. It does not renew it: Touch does. With
-// an *ExpiredError (errors.Is ErrExpired) or ErrRotated comes a session too, whose Err says the same: one
+// an *ExpiredError (errors.Is ErrExpired), ErrRotated or ErrLocked comes a session too, whose Err says the same: one
 // can Reset it, or Login. With any other error comes none: the store could not be asked
 // (ErrUnavailable); answer 503, never with a blank session. It waits no longer than Options.StoreTimeout.
 func (m *Manager) Load(ctx context.Context, t *Token) (*Session, error) {
@@ -54,7 +54,7 @@ func (m *Manager) load(ctx context.Context, id string) (rec Record, err error) {
 
 // judge makes rec, just read, the held record, and says what has become of it.
 func (s *Session) judge(ctx context.Context, rec *Record, now time.Time) error {
-	reason, since := rec.fate(now)
+	reason, since := s.m.fate(rec, now)
 	var next *Record
 	if reason == ReasonRotated && now.Before(since.Add(Grace)) {
 		// The old token reads on only while its successor lives: no logout and no revocation is undone by it.
@@ -69,17 +69,23 @@ func (s *Session) judge(ctx context.Context, rec *Record, now time.Time) error {
 	}
 	*s.rec, s.err, s.opened, s.hidden, s.base, s.next = *rec, nil, false, false, nil, next
 	s.due = now.Sub(rec.Seen) >= rec.slack()
-	if reason != "" {
+	switch {
+	case reason != "":
 		s.met(reason, since)
 		s.hidden = rec.Data == nil // after a Login the old token shows nothing
+	case rec.idled(now):
+		s.err = ErrLocked
+		if s.m.trace.Locked != nil {
+			s.m.trace.Locked(rec.Handle)
+		}
 	}
 	return nil
 }
 
 // Touch renews the session: it lives for the idle timeout from now. It asks the store only where 1/30 of
 // that has passed since the last time, so that most requests write nothing. It does nothing for a session
-// that is blank or has ended. Call it soon after Load, by whose time it judges. Errors: an *ExpiredError where
-// it turns out to have ended meanwhile, ErrUnavailable.
+// that is blank, locked or has ended. Call it soon after Load, by whose time it judges. Errors: an *ExpiredError, or
+// ErrLocked, where it turns out to have ended meanwhile, ErrUnavailable.
 func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,10 +97,13 @@ func (m *Manager) Touch(ctx context.Context, s *Session) error {
 	}
 	now := wall()
 	next := *s.rec
-	next.renew(now)
+	s.m.renew(&next, now)
 	own, err := s.token.renewing().once(now, s.rec.slack(), func() error {
 		p := m.insist(ctx, now)
 		defer p.done()
+		if s.rec.idled(now) { // since it was loaded: the store would not know
+			return ErrNotFound
+		}
 		return m.ask("touch", func() error {
 			return m.store.Touch(p, next.ID, next.Seen, next.Expires, next.Purge)
 		})
@@ -124,12 +133,11 @@ func (r *Record) slack() time.Duration {
 	return r.Idle / 30
 }
 
-// renew moves the record's times to an activity at now.
-func (r *Record) renew(now time.Time) {
-	r.Seen = now
-	r.Expires = r.Deadline
-	if idle := now.Add(r.Idle + r.slack()); r.Idle > 0 && idle.Before(r.Deadline) {
-		r.Expires = idle
+// renew moves the record's times to an activity at now. With Options.Lock idleness is judged by Seen.
+func (m *Manager) renew(r *Record, now time.Time) {
+	r.Seen, r.Expires = now, r.Deadline
+	if !m.lock {
+		r.Expires = earlier(r.Deadline, r.until())
 	}
 	r.Purge = r.Expires.Add(Tombstone)
 }

@@ -29,6 +29,7 @@ func (s *Session) Login(user string) error {
 	if s.sent {
 		return ErrSent
 	}
+	s.unlock()
 	s.open()
 	switch {
 	case s.err == ErrRotated:
@@ -95,6 +96,7 @@ func (s *Session) quit() error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.used = true
+	s.unlock()
 	s.open()
 	switch {
 	case s.token == nil && s.err == nil:
@@ -138,11 +140,11 @@ func (s *Session) startOver() {
 // Remember gives the session an idle timeout and a lifetime of d of its own, from now, and its cookie a
 // Max-Age, so that it survives the end of the browser; 0 takes that back. It comes with a new token. Call
 // it after Login, where the visitor asked for it: NIST SP 800-63B-4 §5.1 advises against it elsewhere.
-// It takes effect at the commit. Errors: ErrRemember, and those of Renew.
+// It takes effect at the commit. Errors: ErrRemember, also above what Options.AAL allows, and those of Renew.
 func (s *Session) Remember(d time.Duration) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if d < 0 || d > MaxLifetime {
+	if d < 0 || d > s.m.remember {
 		s.used = true
 		return ErrRemember
 	}

@@ -31,6 +31,14 @@ type Options struct {
 	MaxBytes int
 	// StoreTimeout bounds what one load or one commit may wait for the store, retries included. Default 2 seconds.
 	StoreTimeout time.Duration
+	// AAL keeps the times within a level of NIST SP 800-63B-4: Idle, Lifetime and Remember beyond it are refused,
+	// and the defaults are no longer than it allows. Default 0: no level.
+	AAL AAL
+	// Lock locks a session that was idle for too long, in place of ending it: every use is ErrLocked until
+	// Session.Unlock, up to its lifetime. All processes of a store set the same. A locked session takes a place of
+	// MaxPerUser. Not with AAL3. With package middleware it wants middleware.Options.Unlock, the page that asks for the
+	// password.
+	Lock bool
 	// MaxPerUser bounds how many sessions a user has at once: a sign-in beyond it ends the oldest, by
 	// creation, as ReasonEvicted. The store decides, so that it holds over all processes. A session past its
 	// idle timeout or lifetime takes no place; of the two sessions of a double-clicked sign-in neither ends for
@@ -75,6 +83,8 @@ func (o *Options) Validate() error {
 		return &OptionError{"Lifetime", fmt.Sprintf("%v is more than %v (400 days), longer than any browser keeps a cookie", lifetime, MaxLifetime)}
 	case lifetime < idle:
 		return &OptionError{"Lifetime", fmt.Sprintf("%v is less than Idle (%v), which could then never happen; raise Lifetime or lower Idle", lifetime, idle)}
+	case o.checkAAL() != nil:
+		return o.checkAAL()
 	case o.MaxBytes < 0:
 		return &OptionError{"MaxBytes", fmt.Sprintf("%d is negative; leave it 0 for the default of %d", o.MaxBytes, DefaultMaxBytes)}
 	case o.MaxPerUser < 0:
@@ -89,8 +99,13 @@ func (o *Options) Validate() error {
 	return nil
 }
 
-func (o *Options) idle() time.Duration     { return or(o.Idle, DefaultIdle) }
-func (o *Options) lifetime() time.Duration { return or(o.Lifetime, DefaultLifetime) }
+func (o *Options) idle() time.Duration {
+	return or(o.Idle, min(DefaultIdle, o.AAL.limits().idle))
+}
+
+func (o *Options) lifetime() time.Duration {
+	return or(o.Lifetime, min(DefaultLifetime, o.AAL.limits().lifetime))
+}
 
 func or[T comparable](v, def T) T {
 	var zero T
@@ -108,6 +123,8 @@ type Manager struct {
 	format   Format
 	idle     time.Duration
 	lifetime time.Duration
+	remember time.Duration // the most that Remember takes
+	lock     bool
 	maxBytes int
 	timeout  time.Duration
 	log      *slog.Logger
@@ -138,6 +155,8 @@ func NewManager(store Store, o *Options) *Manager {
 		format:   o.Format,
 		idle:     o.idle(),
 		lifetime: o.lifetime(),
+		remember: o.AAL.limits().remember,
+		lock:     o.Lock,
 		maxBytes: or(o.MaxBytes, DefaultMaxBytes),
 		timeout:  or(o.StoreTimeout, DefaultStoreTimeout),
 		log:      o.Logger,

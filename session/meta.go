@@ -39,6 +39,10 @@ func (s *Session) SetMeta(k, v string) error {
 	if err := s.writable(); err != nil {
 		return err
 	}
+	return s.setMeta(k, v)
+}
+
+func (s *Session) setMeta(k, v string) error {
 	next := map[string]string{k: v}
 	for old, v := range s.meta {
 		if old != k {

@@ -32,7 +32,7 @@ func (s *Session) rotate(ctx context.Context) error {
 		Reason: ReasonRotated, At: now, Next: rec.ID,
 		KeepData: !s.login, // after a login the old token never reads a value (ASVS 7.2.4)
 	})
-	reason, since := last.fate(now)
+	reason, since := s.m.fate(&last, now)
 	switch {
 	case errors.Is(err, ErrNotFound):
 		reason, since = ReasonUnknown, time.Time{}
@@ -49,14 +49,14 @@ func (s *Session) rotate(ctx context.Context) error {
 		if _, reason, since, err = s.m.tail(ctx, rec.ID, now); err != nil { // ended by who followed us
 			return err
 		}
-	case reason == ReasonRotated && s.login:
-		// A double click: each answer signs in. What the other one began may have been signed out since.
+	case reason == ReasonRotated && (s.login || s.insists):
+		// A double click: each answer signs in, or unlocks. What the other one began may have been signed out since.
 		if _, reason, since, err = s.m.tail(ctx, last.Next, now); err != nil {
 			s.withdraw(ctx, rec.ID)
 			return err
 		}
 		if reason == "" {
-			s.settle(t, rec, values, "login")
+			s.settle(t, rec, values, "renew")
 			return nil
 		}
 	}
@@ -125,7 +125,7 @@ func (m *Manager) tail(ctx context.Context, id string, now time.Time) (rec Recor
 		if err != nil {
 			return rec, "", since, err
 		}
-		if reason, since := rec.fate(now); reason != ReasonRotated {
+		if reason, since := m.fate(&rec, now); reason != ReasonRotated {
 			return rec, reason, since, nil
 		}
 		id = rec.Next

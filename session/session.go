@@ -45,6 +45,7 @@ type Session struct {
 	leave   leave  // what becomes of rec at the commit
 	login   bool   // a Login is pending
 	renews  bool   // lifetime and idle begin again with the successor (Login, Remember)
+	insists bool   // it replaces the token even where another request has, moments ago (Unlock)
 	apart   bool   // the successor takes neither handle, creation nor metadata of rec: another user's
 	signsIn string // whom the Login signs in
 	sibling string // handle for the session that a Login begins beside a rotation under way
@@ -82,7 +83,7 @@ func (m *Manager) Refuse(reason Reason) (*Session, error) {
 func (s *Session) open() {
 	if s.sent && s.token != nil && s.err == nil && s.leave == stay {
 		// A handler that goes on, such as a stream, may outlast what it holds; others may have renewed it.
-		if now := time.Now(); !now.Before(s.rec.Expires) {
+		if now := time.Now(); !now.Before(s.rec.until()) {
 			p := s.m.insist(s.background(), now)
 			defer p.done()
 			s.fetch(p, now) // where the store can't be asked, the next look asks again
@@ -110,7 +111,7 @@ func (s *Session) dead() bool {
 }
 
 // Err says what the request met: nil, an *ExpiredError (errors.Is ErrExpired) where its session had ended,
-// or ErrRotated where its token was replaced within the Grace and the session can only be read. It becomes
+// ErrRotated where its token was replaced within the Grace and the session can only be read, or ErrLocked. It becomes
 // nil with Reset and Login.
 func (s *Session) Err() error {
 	s.mu.Lock()
@@ -226,7 +227,7 @@ func (s *Session) forget() {
 // drop forgets everything that is pending.
 func (s *Session) drop() {
 	s.inherited, s.changes, s.cleared, s.meta = nil, nil, false, nil
-	s.leave, s.login, s.signsIn, s.renews, s.apart, s.sibling = stay, false, "", false, false, ""
+	s.leave, s.login, s.signsIn, s.renews, s.insists, s.apart, s.sibling = stay, false, "", false, false, false, ""
 }
 
 // background is where a store call goes that has no context of its own.

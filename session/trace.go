@@ -16,6 +16,11 @@ type Trace struct {
 	Met func(handle string, e *ExpiredError)
 	// Rotated: a request came with a token that was replaced within the Grace.
 	Rotated func(handle string)
+	// Locked: a request came with a token whose session is locked.
+	Locked func(handle string)
+	// Changed: a request of a signed-in session tells something else of where it comes from than the last one, as
+	// middleware.Options.Describe has it: another device, another network.
+	Changed func(handle, entry, from, to string)
 	// Corrupt: a record did not open under its own token; it serves nothing and is ended.
 	Corrupt func(handle string, err error)
 	// Undecodable: a stored value does not decode into its key's type and reads as absent.

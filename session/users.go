@@ -16,6 +16,7 @@ type Info struct {
 	Seen     time.Time // last activity, with a lag of up to 1/30 of the idle timeout
 	Expires  time.Time
 	Deadline time.Time
+	Locked   bool              // it is idle; see Options.Lock
 	Meta     map[string]string // never nil
 }
 
@@ -29,9 +30,9 @@ func (m *Manager) List(ctx context.Context, user string) ([]Info, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]Info, len(live))
+	list, now := make([]Info, len(live)), time.Now()
 	for i, r := range live {
-		list[i] = Info{r.Handle, r.User, r.Created, r.AuthTime, r.Seen, r.Expires, r.Deadline, decodeMeta(r.Meta)}
+		list[i] = Info{r.Handle, r.User, r.Created, r.AuthTime, r.Seen, r.Expires, r.Deadline, r.idled(now), decodeMeta(r.Meta)}
 	}
 	slices.SortFunc(list, func(a, b Info) int { return b.Created.Compare(a.Created) })
 	return list, nil
@@ -52,7 +53,7 @@ func (m *Manager) live(ctx context.Context, user string) ([]Record, error) {
 	}
 	now := time.Now()
 	return slices.DeleteFunc(all, func(r Record) bool {
-		reason, _ := r.fate(now)
+		reason, _ := m.fate(&r, now)
 		return reason != ""
 	}), nil
 }

@@ -58,9 +58,9 @@ type follower struct {
 // due is when the store must be asked about h.
 func (h *held) due() time.Time {
 	if h.renewing > 0 {
-		return earlier(h.rec.Seen.Add(h.rec.slack()), h.rec.Expires)
+		return earlier(h.rec.Seen.Add(h.rec.slack()), h.rec.until())
 	}
-	return h.rec.Expires
+	return h.rec.until()
 }
 
 func earlier(a, b time.Time) time.Time {
@@ -315,7 +315,7 @@ func (w *watch) scan(now time.Time) time.Duration {
 		switch due := h.due(); {
 		case now.Before(due):
 			next = earlier(next, due)
-		case !w.down.IsZero() && now.Sub(h.rec.Expires) >= unsureFor:
+		case !w.down.IsZero() && now.Sub(h.rec.until()) >= unsureFor:
 			w.end(h, unavailable("load", errUnsure))
 		default:
 			w.ask(h)
@@ -390,7 +390,7 @@ func (w *watch) check(ctx context.Context, h *held) bool {
 	defer p.done()
 	err := ErrNotFound
 	if renew {
-		rec.renew(now)
+		w.m.renew(&rec, now)
 		err = w.m.ask("touch", func() error { return w.m.store.Touch(p, id, rec.Seen, rec.Expires, rec.Purge) })
 	}
 	if errors.Is(err, ErrNotFound) {
@@ -409,7 +409,7 @@ func (w *watch) check(ctx context.Context, h *held) bool {
 		w.ask(h)
 		return false
 	}
-	reason, since := rec.fate(now)
+	reason, since := w.m.fate(&rec, now)
 	switch {
 	case err != nil:
 		w.end(h, &ExpiredError{Reason: ReasonUnknown})
@@ -421,6 +421,8 @@ func (w *watch) check(ctx context.Context, h *held) bool {
 		}
 	case reason != "":
 		w.end(h, &ExpiredError{reason, since})
+	case rec.idled(now):
+		w.end(h, ErrLocked)
 	default:
 		rec.Data, rec.Meta = nil, nil
 		h.rec = rec

@@ -19,7 +19,7 @@ func (s *Session) write(ctx context.Context, now time.Time, attempt func(now tim
 		return s.err
 	}
 	id := s.token.id
-	if !s.m.writers.busy(id) {
+	if !s.m.writers.busy(id) && !s.rec.idled(now) {
 		if err := attempt(now); !s.beaten(err, 1) {
 			return err
 		}
@@ -79,7 +79,7 @@ func (s *Session) store(ctx context.Context, now time.Time, values frame.Frame, 
 		return err
 	}
 	next := *s.rec
-	next.renew(now)
+	s.m.renew(&next, now)
 	next.Version++
 	var err error
 	if next.Meta, err = mergeMeta(s.rec.Meta, meta); err != nil {

@@ -43,6 +43,7 @@ var (
 	desk    = suite{"./middleware", "DevUsers"}
 	imports = suite{"./middleware", "Import"}
 	writer  = suite{"./middleware", "Writer|Hijack|Hint|Commit|Panic|Jar|Header|Sent|Keys|Rotat|Nest|Two|Wiring"}
+	access  = suite{"./middleware", "^(TestA8|TestA12|TestA13|TestRequireUser|TestWrong|TestDevice)"}
 	replay  = []suite{sessions, rows, rest}
 	overHTT = []suite{rows, rest}
 )
@@ -197,6 +198,28 @@ var ofSessions = []mutation{
 	one("pool: idle ones", "session/lease/run.go", "res.IdleDuration() >= p.o.Idle", "false", leases),
 	one("pool: the minimum stays", "session/lease/run.go", "if spare > 0 && ", "if ", leases),
 	one("pool: the minimum is made", "session/lease/run.go", "p.size() < p.min {", "p.size() < 0 {", leases),
+	// Who may come in.
+	one("AAL: above its limits", "session/aal.go", "if o.AAL != 0 && f.asked > f.most {", "if o.AAL > AAL3 && f.asked > f.most {", sessions),
+	one("AAL: Remember", "session/login.go", "d > s.m.remember {", "d > MaxLifetime {", sessions),
+	one("AAL3: no lock", "session/aal.go", "if o.Lock && o.AAL == AAL3 {", "if o.Lock && o.AAL > AAL3 {", sessions),
+	one("lock: at Load", "session/load.go", "case rec.idled(now):\n\t\ts.err = ErrLocked", "case rec.idled(now) && rec.Idle == 0:\n\t\ts.err = ErrLocked", sessions),
+	one("lock: at a late Touch", "session/load.go", "if s.rec.idled(now) { // since", "if false { // since", sessions),
+	one("lock: at a late write", "session/write.go", "&& !s.rec.idled(now) {", "{", sessions),
+	one("lock: of streams", "session/watch.go", "case rec.idled(now):\n\t\tw.end(h, ErrLocked)", "case rec.idled(now):\n\t\th.rec = rec", sessions),
+	one("lock: whose it is", "session/lock.go", "if _, err := s.token.vault.Open(*s.rec); err != nil {", "if err := error(nil); err != nil {", sessions),
+	one("lock: unlocking comes with a new token", "session/lock.go", "s.leave, s.insists = rotate, true", "s.insists = true", sessions),
+	one("lock: unlocked twice at once", "session/rotate.go", "(s.login || s.insists)", "s.login", sessions),
+	one("lock: another manager's", "session/lock.go", "if reason == \"\" && !m.lock && r.idled(now) {", "if reason == \"never\" {", sessions),
+	one("lock: 401", "middleware/sessions.go", "if err == session.ErrLocked && !aware && !h.unlock.match(r) {", "if err == session.ErrLocked && !aware && false {", access),
+	one("lock: a link clears no cookie", "middleware/startover.go", " && !errors.Is(err, session.ErrLocked)", "", access),
+	one("lock: a page to unlock on", "middleware/wiring.go", "case m.Locks() && o.Unlock == \"\":", "case m.Locks() && o.Unlock == \"x\":", access),
+	one("RequireUser", "middleware/access.go", "case s.User() == \"\":\n", "case s.User() == \"x\":\n", access),
+	one("RequireUser: replaced moments ago", "middleware/access.go", "s.Err() == session.ErrRotated: // somebody", "false: // somebody", access),
+	one("RequireFresh", "middleware/access.go", "case h.fresh > 0 && time.Since(s.AuthTime()) > h.fresh:", "case h.fresh < 0:", access),
+	one("RequireUser: its way back stays here", "middleware/access.go", "if login != \"\" && !isPath(login) {", "if login == \"x\" {", access),
+	one("Device: cut", "middleware/device.go", "bits = 24", "bits = 32", access),
+	one("Describe: what the handler says goes first", "session/describe.go", "set || v == \"\"", "v == \"\" || !set && false", sessions),
+	one("Describe: signed-in only", "session/describe.go", "s.leave != end && s.rec.User != \"\":", "s.leave != end:", sessions),
 	one("a client that hangs up stops no commit", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout)}", sessions, rows, rest, suite{"./middleware", "HangUp"}),
 	one("the store's deadline", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout * 100), insist: true}", sessions, rows),
 	one("errors of a store", "session/manager.go", `return fmt.Errorf("%w (%s): %w", ErrUnavailable, op, err)`, "return ErrNotFound", replay...),

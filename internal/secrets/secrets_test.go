@@ -118,6 +118,7 @@ type tour struct {
 	db      *store.Memory
 	faults  *sessiontest.Faults
 	manager *session.Manager
+	trace   *session.Trace
 	server  *sessiontest.Server
 	wrap    func(http.Handler) http.Handler
 	sealers []*cookie.Sealer
@@ -153,6 +154,7 @@ func walk(t *testing.T) {
 	x.jars()
 	x.faulty()
 	x.ends()
+	x.locks()
 	x.panics()
 	x.refusals()
 	x.everyType()
@@ -222,6 +224,7 @@ func (x *tour) build() {
 	x.keys.Trace, x.team.Trace = cookies, cookies
 	sessions := &session.Trace{}
 	listen(x.said, x.heard, sessions)
+	x.trace = sessions
 	x.db = store.NewMemory(nil)
 	x.faults = sessiontest.NewFaults(x.db)
 	// The logger keeps both forms of each line.
@@ -518,6 +521,35 @@ func (x *tour) ends() {
 	x.print("Run", x.manager.Run(swept))
 }
 
+// locks meets a session that is locked, and one that is used from somewhere else.
+func (x *tour) locks() {
+	ctx := x.t.Context()
+	m := session.NewManager(x.db, &session.Options{Lock: true, Trace: x.trace})
+	s := m.New()
+	note.Set(s, canary)
+	s.Login("ann")
+	m.Describe(s, map[string]string{"device": "one"})
+	if err := m.Commit(ctx, s); err != nil {
+		x.t.Fatal(err)
+	}
+	x.took(s.Token().Secret())
+	m.Describe(s, map[string]string{"device": "another"})
+	sealed, err := s.Seal([]byte(canary))
+	x.print("Seal", err)
+	time.Sleep(time.Hour)
+	s, err = m.Load(ctx, s.Token())
+	if !errors.Is(err, session.ErrLocked) {
+		x.t.Fatal(err)
+	}
+	x.print("locked", err)
+	x.print("locked session", s)
+	x.print("Set", note.Set(s, canary))
+	x.print("context", s.Context())
+	x.print("cause", context.Cause(s.Context()))
+	_, err = s.Open(sealed)
+	x.print("Open", err)
+}
+
 func (x *tour) panics() {
 	b := x.browser("write", "login", "write", "jars")
 	for _, path := range []string{"panic", "panic-token", "panic-jar", "panic-late", "wrong-wiring"} {
@@ -624,7 +656,7 @@ func (x *tour) everyType() {
 	x.print("context", x.manager.Visit(ctx, visit, s))
 	for typ, v := range map[string]any{
 		"session.Delivery": session.Delivery{Token: held}, "session.Format": session.Sealed, "session.Vault": vault, "session.Values": values,
-		"session.Key": note, "session.Options": &session.Options{}, "session.OptionError": &session.OptionError{Field: "Idle"}, "session.CappedError": &session.CappedError{Max: 5},
+		"session.Key": note, "session.Options": &session.Options{}, "session.OptionError": &session.OptionError{Field: "Idle"}, "session.CappedError": &session.CappedError{Max: 5}, "session.AAL": session.AAL2,
 		"session.Log": session.NewLog[string]("talk", nil), "session.LogOptions": &session.LogOptions{}, "session.Entry": nil, // the application's own
 		"session.Manager": x.manager,
 		"session.Reason":  session.ReasonIdle, "session.ExpiredError": &session.ExpiredError{Reason: session.ReasonIdle}, "session.Session": s,
