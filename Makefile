@@ -11,7 +11,7 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race full secrets seeds staticcheck vulnerabilities gcc browser servers bench-quick bench-limits bench-sqlite bench-postgres mutate soak
+.PHONY: test fmt tidy vet race full secrets seeds staticcheck vulnerabilities gcc browser servers bench-quick bench-limits bench-sqlite bench-postgres bench-redis mutate soak
 
 test: fmt tidy vet race full secrets seeds staticcheck vulnerabilities
 
@@ -76,6 +76,10 @@ bench-sqlite:
 # The store on PostgreSQL beside scs's, in about three minutes.
 bench-postgres:
 	$(MAKE) --no-print-directory -C bench postgres
+
+# The store on Redis beside scs's, in about two minutes.
+bench-redis:
+	$(MAKE) --no-print-directory -C bench redis
 
 # Takes the checks out one by one and shows the test that fails without each.
 mutate:

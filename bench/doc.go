@@ -5,6 +5,7 @@
 //	make limits     the rows of the limiters and the spoof table, about two minutes
 //	make sqlite     the stores on SQLite, under two minutes
 //	make postgres   the stores on PostgreSQL, about three minutes
+//	make redis      the stores on Redis, about two minutes
 //	go run . -only 'read one' -who Hardy -cpuprofile cpu.out
 //
 // A row is one task and the contestants that do it. All contestants of a row are set up together; then
@@ -30,6 +31,6 @@
 // each with the driver of Hardy (modernc) and with the one in C (mattn), so that no bar rests on a driver.
 // Afterwards each session's count is read back and must be exact.
 //
-// To add a row, write a func that returns it and name it in rows (main.go), limitRows, sqliteRows or postgresRows. A contestant that can't run
+// To add a row, write a func that returns it and name it in rows (main.go), limitRows, sqliteRows, postgresRows or redisRows. A contestant that can't run
 // here, for lack of a server say, returns an error that matches errSkip: the row says NOT RUN.
 package main

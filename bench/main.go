@@ -31,6 +31,7 @@ func main() {
 	flag.BoolVar(&c.sqlite, "sqlite", false, "the rows of the stores on SQLite, in place of sessions: 64 goroutines, and spans of 1.5 s at least")
 	flag.StringVar(&c.dir, "dir", "", "`folder` for the files of -sqlite; the default is the one for temporary files")
 	flag.StringVar(&c.postgres, "postgres", "", "the rows of the stores on PostgreSQL at this `URL`, in place of sessions: 64 goroutines, and spans of 1.5 s at least")
+	flag.StringVar(&c.redis, "redis", "", "the rows of the stores on Redis at this `URL`, in place of sessions: 32 goroutines, and spans of 1 s at least")
 	flag.StringVar(&c.profile, "cpuprofile", "", "`file` for a CPU profile of the rounds of the last row that runs")
 	memprofile := flag.String("memprofile", "", "`file` for a profile of all allocations, setting up included (GODEBUG=memprofilerate=1 for each of them)")
 	flag.Parse()
@@ -46,6 +47,10 @@ func main() {
 	if c.postgres != "" {
 		list = postgresRows(c.postgres)
 		c.workers, c.span = postgresWorkers, max(c.span, 1500*time.Millisecond)
+	}
+	if c.redis != "" {
+		list = redisRows(c.redis)
+		c.workers, c.span = redisWorkers, max(c.span, time.Second)
 	}
 	r, err := run(c, list, regexp.MustCompile(*only), regexp.MustCompile(*who))
 	if err == nil {
@@ -120,6 +125,12 @@ func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 		r.sheets = []sheet{disk}
 	} else if c.postgres != "" {
 		server, err := serverSheet(c.postgres)
+		if err != nil {
+			return nil, err
+		}
+		r.sheets = []sheet{server}
+	} else if c.redis != "" {
+		server, err := redisSheet(c.redis)
 		if err != nil {
 			return nil, err
 		}

@@ -32,6 +32,8 @@ func (r *report) write(w io.Writer) {
 			fmt.Fprintf(w, "Parallel is %d goroutines.\n\n", r.config.workers)
 		} else if r.config.postgres != "" {
 			fmt.Fprintf(w, "Serial is one goroutine, parallel %d; %d sessions, each goroutine has its own.\n\n", r.config.workers, r.config.workers*postgresEach)
+		} else if r.config.redis != "" {
+			fmt.Fprintf(w, "Serial is one goroutine, parallel %d; %d sessions, each goroutine has its own.\n\n", r.config.workers, r.config.workers*redisEach)
 		} else if r.config.sqlite {
 			fmt.Fprintf(w, "Serial is one goroutine, parallel %d; %d sessions, each goroutine has its own.\n\n", r.config.workers, r.config.workers*sqliteEach)
 		} else {
@@ -158,7 +160,7 @@ func (r *report) keep(path string) error {
 	}
 	_, hand, _ := strings.Cut(string(old), byHand)
 	var b strings.Builder
-	b.WriteString("# The last run\n\nWritten by `make results`, `make limits-results`, `make sqlite-results` or `make postgres-results`. What each row does is said in the package comment (`go doc .`).\n\n")
+	b.WriteString("# The last run\n\nWritten by `make results`, `make limits-results`, `make sqlite-results`, `make postgres-results` or `make redis-results`. What each row does is said in the package comment (`go doc .`).\n\n")
 	r.write(&b)
 	b.WriteString("\n" + byHand + hand)
 	return os.WriteFile(path, []byte(b.String()), 0o644)

@@ -78,6 +78,7 @@ type config struct {
 	dir    string // for their files
 
 	postgres string // the server for the rows of the stores on PostgreSQL, in place of those of sessions
+	redis    string // the same for Redis
 
 	ends []func()
 }
