@@ -44,7 +44,7 @@ func theChromium(t *testing.T) context.Context {
 		absent(t, "there is no Chromium; on Debian: apt-get install chromium")
 	}
 	launch.Do(func() {
-		options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.IgnoreCertErrors)
+		options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(path), chromedp.IgnoreCertErrors, chromedp.WSURLReadTimeout(2*patience))
 		if os.Geteuid() == 0 {
 			options = append(options, chromedp.NoSandbox) // Chromium's own refuses root
 		}

@@ -112,7 +112,7 @@ func (b *bell) site(host string) string {
 }
 
 // short is an idle timeout that a test can wait for, and that a busy machine does not reach by itself.
-const short = 4 * time.Second
+const short = 6 * time.Second
 
 // outlive waits until a session has certainly ended by idling.
 func outlive() { time.Sleep(short + short/30 + 200*time.Millisecond) }
