@@ -18,13 +18,16 @@ type Sender interface {
 
 // Writer is a ResponseWriter that lets a Sender deliver before the first byte: before Write, WriteHeader, ReadFrom, Flush
 // or Hijack, while 1xx passes. It has what net/http's own has, and Unwrap.
-type Writer struct{ writer }
+type Writer struct {
+	writer
+	outside outside
+}
 
 // NewWriter returns a Writer on w, for one request. Call Finish when the handler has returned, and not where it
 // panicked: then nothing is delivered.
 func NewWriter(w http.ResponseWriter, s Sender) *Writer {
-	own := new(Writer)
-	own.begin(w, outside{s})
+	own := &Writer{outside: outside{s}}
+	own.begin(w, &own.outside)
 	return own
 }
 
@@ -35,9 +38,9 @@ func (w *Writer) Finish() bool { return w.send() }
 // outside is a Sender among our own.
 type outside struct{ Sender }
 
-func (o outside) deliver(h http.Header) error             { return o.Deliver(h) }
-func (o outside) refuse(w http.ResponseWriter, err error) { o.Refuse(w, err) }
-func (o outside) detach() error                           { return o.Detach() }
+func (o *outside) deliver(h http.Header) error             { return o.Deliver(h) }
+func (o *outside) refuse(w http.ResponseWriter, err error) { o.Refuse(w, err) }
+func (o *outside) detach() error                           { return o.Detach() }
 
 // withdraw does nothing: what it stored stands by itself.
-func (o outside) withdraw() {}
+func (o *outside) withdraw() {}

@@ -71,6 +71,10 @@ func BenchmarkRead(b *testing.B) {
 	benchmark(b, m, five, func(r *http.Request) { m.GetInt(r.Context(), "n") })
 }
 
+func BenchmarkNoCookie(b *testing.B) {
+	benchmark(b, newManager(), nil, func(*http.Request) {})
+}
+
 func BenchmarkReadMutable(b *testing.B) {
 	m := newManager()
 	benchmark(b, m, map[string]any{"n": 1, "list": []string{"a", "b"}, "cart": map[string]int{"a": 1}, "item": item{1}}, func(r *http.Request) { m.GetInt(r.Context(), "n") })

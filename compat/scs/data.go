@@ -15,21 +15,28 @@ import (
 // one. A context that carries one already is returned as it is. The error is the store's. LoadAndSave does this for
 // you.
 func (s *SessionManager) Load(ctx context.Context, token string) (context.Context, error) {
-	if _, ok := ctx.Value(contextKey{s.identity()}).(*sessionData); ok {
-		return ctx, nil
-	}
+	ctx, _, err := s.load(ctx, token)
+	return ctx, err
+}
+
+// load does so, and returns the session as well.
+func (s *SessionManager) load(ctx context.Context, token string) (context.Context, *sessionData, error) {
 	e := s.engine()
+	key := contextKey{e.own}
+	if sd, ok := ctx.Value(key).(*sessionData); ok {
+		return ctx, sd, nil
+	}
 	sd := &sessionData{engine: e}
-	ctx = s.with(ctx, sd)
+	ctx = context.WithValue(ctx, key, sd)
 	if t, err := e.token(token); err == nil {
 		if err := sd.load(ctx, t, token); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	if sd.values == nil {
+	if sd.held == nil || sd.replaced {
 		sd.blank(s.Lifetime)
 	}
-	return ctx, nil
+	return ctx, sd, nil
 }
 
 // Commit stores the session and returns its token and when it expires. Changes are made on the row as it is by then,

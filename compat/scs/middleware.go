@@ -16,28 +16,24 @@ import (
 // is stored when the handler has returned, unless it would need a cookie: that is logged.
 func (s *SessionManager) LoadAndSave(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := &exchange{s: s}
-		own := middleware.NewWriter(w, x)
-		w.Header().Add("Vary", "Cookie")
 		var token string
 		if cookie, err := r.Cookie(s.Cookie.Name); err == nil {
 			token = cookie.Value
 		}
-		ctx, err := s.Load(r.Context(), token)
-		if err != nil {
+		ctx, sd, err := s.load(r.Context(), token)
+		switch {
+		case err != nil:
+			w.Header().Add("Vary", "Cookie")
 			s.fail(w, r, err)
 			return
-		}
-		sd := s.from(ctx)
-		sd.mu.Lock()
-		inside := sd.wrapped
-		sd.wrapped = true
-		sd.mu.Unlock()
-		if inside { // the same manager stands further out
+		case sd.wrapped.Swap(true): // the same manager stands further out
 			next.ServeHTTP(w, r)
 			return
 		}
-		x.sd, x.r, x.came = sd, r.WithContext(ctx), sd.token
+		x := &sd.exchange
+		x.s, x.sd, x.r, x.came = s, sd, r.WithContext(ctx), sd.token
+		own := middleware.NewWriter(w, x)
+		w.Header().Add("Vary", "Cookie")
 		next.ServeHTTP(own, x.r)
 		if own.Finish() {
 			x.late()
@@ -48,7 +44,7 @@ func (s *SessionManager) LoadAndSave(next http.Handler) http.Handler {
 // exchange is one request and its answer: a middleware.Sender.
 type exchange struct {
 	s    *SessionManager
-	sd   *sessionData
+	sd   *sessionData // which holds it
 	r    *http.Request
 	came string // the token
 }

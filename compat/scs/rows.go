@@ -132,7 +132,7 @@ func (r *rows) Encode(ctx context.Context, rec session.Record) (row []byte, expi
 	if rec.Ended != "" {
 		return r.bury(rec)
 	}
-	if sd := r.of(ctx); sd != nil && bytes.Equal(sd.written.sealed, rec.Data) {
+	if sd := r.of(ctx); sd != nil && sd.written != nil && bytes.Equal(sd.written.sealed, rec.Data) {
 		rec.Deadline = sd.written.deadline
 	}
 	slack := r.slack()

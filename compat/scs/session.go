@@ -5,7 +5,9 @@ import (
 	"errors"
 	"maps"
 	"reflect"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"example.com/hardy/session"
@@ -36,7 +38,7 @@ type sessionData struct {
 	data        // as the request sees it
 	shared bool // the map of values is the cache's: copy it before writing
 	lent   bool // values that can be changed in place are the cache's, but for those in own and changed
-	own    map[string]struct{}
+	own    []string
 	status Status
 	token  string // what the client came with, or gets; "" while there is none
 	id     string // of the row, where it is known without its token: in Iterate
@@ -44,18 +46,19 @@ type sessionData struct {
 	held  *session.Session // what the engine holds; nil while nothing is stored, and in Iterate until it is needed
 	found found            // what the engine's store has last read
 
-	base     []byte              // the row that held stands on
-	stored   []byte              // the row that the values were when they were last read or stored
-	changed  map[string]struct{} // names that were put or removed since
-	cleared  bool                // Clear came before them
-	moved    bool                // the deadline was set
-	handed   bool                // a value that can be changed in place was given to somebody
-	renews   bool                // RenewToken: a new token is due
-	replaced bool                // the token was replaced moments ago, by another request
-	written  written             // by the commit under way
+	base     []byte   // the row that held stands on
+	stored   []byte   // the row that the values were when they were last read or stored
+	changed  []string // names that were put or removed since
+	cleared  bool     // Clear came before them
+	moved    bool     // the deadline was set
+	handed   bool     // a value that can be changed in place was given to somebody
+	renews   bool     // RenewToken: a new token is due
+	replaced bool     // the token was replaced moments ago, by another request
+	written  *written // by the commit under way; nil: nothing yet
 
-	wrapped bool // LoadAndSave looks after it
-	sent    bool // the answer has left
+	exchange exchange    // of LoadAndSave
+	wrapped  atomic.Bool // LoadAndSave looks after it
+	sent     bool        // the answer has left
 }
 
 // found is a row that the engine has read for a session.
@@ -78,7 +81,7 @@ func (s *SessionManager) from(ctx context.Context) *sessionData {
 
 // blank gives sd what a new session has.
 func (sd *sessionData) blank(lifetime time.Duration) {
-	sd.data = data{time.Now().Add(lifetime).UTC(), make(map[string]any)}
+	sd.data = data{deadline: time.Now().Add(lifetime).UTC()}
 }
 
 // load reads the session that t opens. A session that is not there, has ended, or was replaced leaves sd blank; an error means
@@ -130,17 +133,20 @@ func (sd *sessionData) change(name string) {
 	sd.status = Modified
 }
 
+// unshare makes the map of values the request's own.
 func (sd *sessionData) unshare() {
-	if sd.shared {
+	switch {
+	case sd.values == nil:
+		sd.values = make(map[string]any)
+	case sd.shared:
 		sd.values, sd.shared = maps.Clone(sd.values), false
 	}
 }
 
-func note(names *map[string]struct{}, name string) {
-	if *names == nil {
-		*names = make(map[string]struct{})
+func note(names *[]string, name string) {
+	if !slices.Contains(*names, name) {
+		*names = append(*names, name)
 	}
-	(*names)[name] = struct{}{}
 }
 
 // get returns the value under name. Whoever gets one that can be changed in place may do so: it is the request's own, and
@@ -151,13 +157,7 @@ func (sd *sessionData) get(name string) any {
 		return v
 	}
 	sd.handed = true
-	if !sd.lent {
-		return v
-	}
-	if _, own := sd.own[name]; own {
-		return v
-	}
-	if _, own := sd.changed[name]; own {
+	if !sd.lent || slices.Contains(sd.own, name) || slices.Contains(sd.changed, name) {
 		return v
 	}
 	c, _ := deepCopy(reflect.ValueOf(v))
@@ -194,7 +194,9 @@ func (sd *sessionData) commit(ctx context.Context) error {
 	e := sd.engine
 	if sd.held == nil {
 		sd.held = e.manager.New()
+		sd.unshare() // a Codec gets a map
 	}
+	sd.written = new(written)
 	number, end := e.begin(sd)
 	defer end()
 	err := numberKey.Set(sd.held, number)
@@ -204,17 +206,21 @@ func (sd *sessionData) commit(ctx context.Context) error {
 	if err == nil {
 		err = e.manager.Commit(ctx, sd.held)
 	}
-	if errors.Is(err, session.ErrExpired) && sd.replaced {
+	w := sd.written
+	sd.written = nil
+	switch {
+	case err == nil:
+	case errors.Is(err, session.ErrExpired) && sd.replaced:
 		return session.ErrRotated // while this request was under way
-	}
-	if err != nil {
+	case w.refused != nil:
+		return w.refused
+	default:
 		return err
 	}
-	w := &sd.written
 	if sd.renews {
 		sd.id = ""
 	}
-	for name := range sd.changed {
+	for _, name := range sd.changed {
 		note(&sd.own, name)
 	}
 	sd.data, sd.shared, sd.lent, sd.base, sd.stored = w.data, sd.shared && !w.merged, sd.lent && !w.merged, w.base, w.row

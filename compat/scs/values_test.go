@@ -30,7 +30,7 @@ func TestTraits(t *testing.T) {
 		v    any
 		want trait
 	}{
-		{nil, immutable}, {"text", immutable}, {1, immutable}, {uint8(1), immutable}, {time.Now(), immutable}, {plainStruct{}, immutable},
+		{nil, immutable}, {"text", immutable}, {1, immutable}, {uint8(1), immutable}, {time.Now(), immutable}, {plainStruct{c: 1}, immutable},
 		{[2]string{}, immutable}, {struct{}{}, immutable}, {complex(1, 1), immutable}, {time.Second, immutable},
 		{[]byte("b"), copyable}, {[]string{"a"}, copyable}, {map[string]int{}, copyable}, {&plainStruct{}, copyable},
 		{[1][]int{}, copyable}, {map[string]map[string][]int{}, copyable}, {struct{ L []int }{}, copyable},

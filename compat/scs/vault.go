@@ -15,7 +15,7 @@ import (
 // from both, and what a commit changed lands on the newest row, whoever wrote that.
 var (
 	rowKey    = session.NewKey[[]byte]("row")
-	numberKey = session.NewKey[[]byte]("commit")
+	numberKey = session.NewKey[string]("commit")
 )
 
 // data is what a row holds.
@@ -25,13 +25,15 @@ type data struct {
 }
 
 // begin gives a commit of sd a number, until end.
-func (e *engine) begin(sd *sessionData) (number []byte, end func()) {
+func (e *engine) begin(sd *sessionData) (number string, end func()) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.last++
 	n := e.last
 	e.commits[n] = sd
-	return binary.BigEndian.AppendUint64(nil, n), func() {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], n)
+	return string(b[:]), func() {
 		e.mu.Lock()
 		defer e.mu.Unlock()
 		delete(e.commits, n)
@@ -88,11 +90,10 @@ func (v vault) Seal(_ session.Record, values session.Values) ([]byte, error) {
 			return nil, err
 		}
 	}
-	var err error
-	w.row, err = v.codec.Encode(w.deadline, w.values)
+	w.row, w.refused = v.codec.Encode(w.deadline, w.values)
 	w.sealed = w.row
-	sd.written = w
-	return w.row, err
+	*sd.written = w
+	return w.row, w.refused
 }
 
 // written is what a commit has put together last.
@@ -100,6 +101,7 @@ type written struct {
 	base, row []byte // the row that it stands on, and the new one
 	sealed    []byte // what the store gets: row, or row sealed
 	merged    bool   // base is not what the request had read
+	refused   error  // why the Codec can't encode data
 	data
 }
 
@@ -114,7 +116,7 @@ func (v vault) merge(sd *sessionData, base []byte) (data, error) {
 		values = make(map[string]any)
 	}
 	delete(values, endKey)
-	for name := range sd.changed {
+	for _, name := range sd.changed {
 		take(values, sd.values, name)
 	}
 	if sd.handed && sd.stored != nil {

@@ -36,7 +36,10 @@ type look struct {
 	until time.Time // as good as asking again
 }
 
-const longestLook = 10 * time.Millisecond
+const (
+	longestLook = 10 * time.Millisecond
+	quick       = 5 * time.Microsecond // an engine that answers within may as well be asked again
+)
 
 func newTurns() *turns {
 	t := &turns{seed: maphash.MakeSeed()}
@@ -94,26 +97,30 @@ func (s *shard) asked() uint64 {
 	return s.writes
 }
 
-// found remembers a row that was read between begin and now, unless somebody here wrote meanwhile. An engine that answers
-// within microseconds may as well be asked again.
+// found remembers a row that was read between begin and now, unless somebody here wrote meanwhile.
 func (s *shard) found(id string, row []byte, asked uint64, begin time.Time) {
 	now := time.Now()
-	if now.Sub(begin) < 5*time.Microsecond {
+	if now.Sub(begin) < quick {
 		return
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.writes == asked {
-		s.remember(id, row, begin, now)
+		s.remember(strings.Clone(id), row, begin, now)
 	}
 }
 
-// wrote remembers a row that was written between begin and now; nil: what lies there is not known.
+// wrote remembers a row that was written between begin and now; nil: what lies there is not known. id is kept.
 func (s *shard) wrote(id string, row []byte, begin time.Time) {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.writes++
+	if now.Sub(begin) < quick {
+		delete(s.looks, id)
+		delete(s.earlier, id)
+		return
+	}
 	s.remember(id, row, begin, now)
 }
 
@@ -124,7 +131,7 @@ func (s *shard) remember(id string, row []byte, begin, now time.Time) {
 	if s.looks == nil {
 		s.looks = make(map[string]look)
 	}
-	s.looks[strings.Clone(id)] = look{row, now.Add(min(4*now.Sub(begin), longestLook))}
+	s.looks[id] = look{row, now.Add(min(4*now.Sub(begin), longestLook))}
 }
 
 // seen returns the row under id where this process has just seen it.

@@ -82,17 +82,18 @@ func (s *store) write(ctx context.Context, r session.Record) error {
 	if err != nil {
 		return err
 	}
-	turn, begin := s.turns.shard(r.ID), time.Now()
+	id := strings.Clone(r.ID)
+	turn, begin := s.turns.shard(id), time.Now()
 	if row == nil || expiry.Sub(begin) < leastLife {
-		err = s.delete(ctx, r.ID)
+		err = s.delete(ctx, id)
 		row = nil
 	} else {
-		err = s.commit(ctx, strings.Clone(r.ID), row, expiry)
+		err = s.commit(ctx, id, row, expiry)
 	}
 	if err != nil {
 		row = nil // it may have been stored or not
 	}
-	turn.wrote(r.ID, row, begin)
+	turn.wrote(id, row, begin)
 	return err
 }
 
@@ -100,23 +101,24 @@ func (s *store) write(ctx context.Context, r session.Record) error {
 // arrives.
 const leastLife = 50 * time.Millisecond
 
-// insert stores r where nothing lies under its id.
+// insert stores r where nothing lies under its id, or without looking, where nothing can.
 func (s *store) insert(ctx context.Context, r session.Record, look bool) error {
 	if err := ctx.Err(); err != nil {
 		return err
+	}
+	if !look {
+		return s.write(ctx, r)
 	}
 	turn := s.turns.shard(r.ID)
 	if err := turn.enter(ctx, r.ID); err != nil {
 		return err
 	}
 	defer turn.leave(r.ID)
-	if look {
-		switch row, err := s.read(ctx, r.ID); {
-		case err != nil:
-			return err
-		case row != nil:
-			return session.ErrExists
-		}
+	switch row, err := s.read(ctx, r.ID); {
+	case err != nil:
+		return err
+	case row != nil:
+		return session.ErrExists
 	}
 	return s.write(ctx, r)
 }

@@ -25,6 +25,7 @@ type item struct {
 func init() {
 	gob.Register(item{})
 	gob.Register(map[string]int{})
+	gob.Register(time.Time{})
 }
 
 // pages are what every style serves.
@@ -49,7 +50,7 @@ func (p pages) mux() *http.ServeMux {
 
 func (p pages) home(w http.ResponseWriter, r *http.Request) error {
 	ctx := r.Context()
-	fmt.Fprintf(w, "user %q n %d keys %v status %d token %v hours %d\n", p.sessions.GetString(ctx, "user"), p.sessions.GetInt(ctx, "n"),
+	fmt.Fprintf(w, "user %q n %d keys %v status %d token %v hours %d\n", p.sessions.GetString(ctx, "user"), p.number(ctx),
 		p.sessions.Keys(ctx), p.sessions.Status(ctx), p.sessions.Token(ctx) != "", hours(p.sessions.Deadline(ctx)))
 	return nil
 }
@@ -57,8 +58,16 @@ func (p pages) home(w http.ResponseWriter, r *http.Request) error {
 func hours(t time.Time) int { return int(math.Round(time.Until(t).Hours())) }
 
 func (p pages) me(w http.ResponseWriter, r *http.Request) error {
-	_, err := fmt.Fprint(w, p.sessions.GetString(r.Context(), "user"), " ", p.sessions.GetInt(r.Context(), "n"))
+	_, err := fmt.Fprint(w, p.sessions.GetString(r.Context(), "user"), " ", p.number(r.Context()))
 	return err
+}
+
+// number is what was counted; JSON has no integers.
+func (p pages) number(ctx context.Context) int {
+	if f, ok := p.sessions.Get(ctx, "n").(float64); ok {
+		return int(f)
+	}
+	return p.sessions.GetInt(ctx, "n")
 }
 
 func (p pages) put(w http.ResponseWriter, r *http.Request) error {
@@ -68,7 +77,7 @@ func (p pages) put(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (p pages) count(w http.ResponseWriter, r *http.Request) error {
-	n := p.sessions.GetInt(r.Context(), "n") + 1
+	n := p.number(r.Context()) + 1
 	p.sessions.Put(r.Context(), "n", n)
 	_, err := io.WriteString(w, strconv.Itoa(n))
 	return err

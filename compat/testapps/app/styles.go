@@ -17,7 +17,7 @@ func plain(store scs.Store) http.Handler {
 }
 
 func remember(store scs.Store) http.Handler {
-	sessions := scs.NewSession()
+	sessions := scs.NewSession() //lint:ignore SA1019 applications use it
 	sessions.Store = store
 	sessions.Lifetime = 30 * 24 * time.Hour
 	sessions.Cookie.Name = "app_session"
