@@ -44,7 +44,7 @@ type Options struct {
 	// routes do; everything else answers 401 with the state locked, and a link to it that carries the way back in
 	// the parameter next.
 	Unlock string
-	// Describe says where a request comes from, such as Device: for lists of sessions. What it returns is kept in the
+	// Describe says where a request comes from, such as device.Of: for lists of sessions. What it returns is kept in the
 	// metadata of a session that signs in; where a later request says something else that is kept in its place, and
 	// logged, and told to session.Trace.Changed. It is called for each request that has a session, and ends none.
 	// Default nil: nothing is kept.

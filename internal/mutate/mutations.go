@@ -217,7 +217,7 @@ var ofSessions = []mutation{
 	one("RequireUser: replaced moments ago", "middleware/access.go", "s.Err() == session.ErrRotated: // somebody", "false: // somebody", access),
 	one("RequireFresh", "middleware/access.go", "case h.fresh > 0 && time.Since(s.AuthTime()) > h.fresh:", "case h.fresh < 0:", access),
 	one("RequireUser: its way back stays here", "middleware/access.go", "if login != \"\" && !isPath(login) {", "if login == \"x\" {", access),
-	one("Device: cut", "middleware/device.go", "bits = 24", "bits = 32", access),
+	one("Device: cut", "middleware/device/device.go", "bits = 24", "bits = 32", suite{"./middleware/device", ""}),
 	one("Describe: what the handler says goes first", "session/describe.go", "set || v == \"\"", "v == \"\" || !set && false", sessions),
 	one("Describe: signed-in only", "session/describe.go", "s.leave != end && s.rec.User != \"\":", "s.leave != end:", sessions),
 	one("a client that hangs up stops no commit", "session/manager.go", "at: now.Add(m.timeout), insist: true}", "at: now.Add(m.timeout)}", sessions, rows, rest, suite{"./middleware", "HangUp"}),

@@ -1,4 +1,5 @@
-package middleware
+// Package device tells people their sessions apart: by browser and system, and by where a request comes from.
+package device
 
 import (
 	"net/http"
@@ -8,29 +9,31 @@ import (
 	"unicode/utf8"
 
 	"github.com/mileusna/useragent"
+
+	"example.com/hardy/middleware"
 )
 
-// Device is an Options.Describe: "device" is browser and system in words, "Firefox on Linux", by which people recognise
+// Of is a middleware.Options.Describe: "device" is browser and system in words, "Firefox on Linux", by which people recognise
 // their own in a list; "address" is the network that they come from, an IPv4 address by its /24 and an IPv6 address by
-// its /48, as ClientAddr finds it. Versions are left out: an update is no other device. Anybody can say anything in a
+// its /48, as middleware.ClientAddr finds it. Versions are left out: an update is no other device. Anybody can say anything in a
 // User-Agent, and addresses change on the way: take a change for a hint, and no more.
-func Device(r *http.Request) map[string]string {
-	return map[string]string{"device": device(r.UserAgent()), "address": network(r)}
+func Of(r *http.Request) map[string]string {
+	return map[string]string{"device": name(r.UserAgent()), "address": network(r)}
 }
 
-func device(agent string) string {
+func name(agent string) string {
 	if len(agent) > maxAgent {
 		agent = agent[:maxAgent]
 	}
 	ua := useragent.Parse(agent)
-	name, system := plain(ua.Name), plain(ua.OS)
+	browser, system := plain(ua.Name), plain(ua.OS)
 	switch {
-	case name == "":
+	case browser == "":
 		return "another program"
 	case system == "":
-		return name
+		return browser
 	}
-	return name + " on " + system
+	return browser + " on " + system
 }
 
 const (
@@ -55,7 +58,7 @@ func plain(s string) string {
 }
 
 func network(r *http.Request) string {
-	a := ClientAddr(r).Unmap().WithZone("")
+	a := middleware.ClientAddr(r).Unmap().WithZone("")
 	if !a.IsValid() {
 		return "" // a peer without an address, such as a Unix socket
 	}
