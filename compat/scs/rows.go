@@ -19,7 +19,8 @@ import (
 //
 //   - Version is a hash of the row. Two that differ are different versions.
 //   - Handle is a hash of the id.
-//   - Seen is when this process has last renewed the row.
+//   - Seen is when this process has last renewed the row; or, as others may have renewed it, long enough ago for the
+//     next renewal to be due.
 //   - Expires is the deadline: what the store still finds has not expired by its idle timeout.
 type rows struct {
 	*engine
@@ -102,7 +103,7 @@ func (r *rows) Decode(ctx context.Context, id string, row []byte) (session.Recor
 	}
 	rec := session.Record{
 		ID: id, Handle: d.handle, Data: row, Version: d.version, Idle: r.idle,
-		Seen: known.renewed, Expires: d.deadline, Deadline: d.deadline, Purge: d.deadline,
+		Seen: r.seen(known.renewed), Expires: d.deadline, Deadline: d.deadline, Purge: d.deadline,
 	}
 	if d.end != nil {
 		rec.Data, rec.Ended, rec.EndedAt, rec.Next = nil, d.end.reason, d.end.at, d.end.next
@@ -112,6 +113,13 @@ func (r *rows) Decode(ctx context.Context, id string, row []byte) (session.Recor
 		sd.replaced = sd.replaced || d.end != nil && d.end.recent()
 	}
 	return rec, nil
+}
+
+func (r *rows) seen(renewed time.Time) time.Time {
+	if due := time.Now().Add(-r.idle / 15); renewed.Before(due) { // twice as long ago as it has to be
+		return due
+	}
+	return renewed
 }
 
 // of returns the session that a call of the store is for, or nil.

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"example.com/hardy/internal/servers"
 )
 
 // steps is what browsers ask one after another: "method path", after "b:" where it is browser b, "thief:" for one that
@@ -97,17 +99,19 @@ func TestSameAnswers(t *testing.T) {
 		t.Fatalf("%d steps", len(steps))
 	}
 	b := build(t)
-	for _, style := range []string{"plain", "remember", "idle", "hashed", "gin", "echo", "header", "twins", "proxied", "codec"} {
+	inMemory := func(*testing.T) string { return "" }
+	inFile := func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "sessions.db") }
+	inRedis := func(t *testing.T) string { return servers.SharedRedis(t).URL() }
+	inPostgres := func(t *testing.T) string { return servers.SharedPostgres(t).URL() }
+	for style, fresh := range map[string]func(*testing.T) string{
+		"plain": inRedis, "remember": inFile, "idle": inPostgres, "hashed": inRedis, "gin": inMemory, "echo": inFile,
+		"header": inPostgres, "twins": inRedis, "proxied": inMemory, "codec": inPostgres,
+	} {
 		t.Run(style, func(t *testing.T) {
 			t.Parallel()
 			var answers [2][]string
 			for i, binary := range []string{b.scs, b.hardy} {
-				// Half of the styles in memory, half in a file.
-				args := []string{"-style", style}
-				if len(style)%2 == 0 {
-					args = append(args, "-store", "sqlite:"+filepath.Join(t.TempDir(), "sessions.db"))
-				}
-				answers[i] = play(t, start(t, binary, args...), style)
+				answers[i] = play(t, start(t, binary, "-style", style, "-store", fresh(t)), style)
 			}
 			for i := range answers[0] {
 				if answers[0][i] != answers[1][i] {
