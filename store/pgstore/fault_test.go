@@ -109,7 +109,7 @@ func TestHalfOpenConnectionsAreReplaced(t *testing.T) {
 	t.Parallel()
 	p := servers.SharedPostgres(t)
 	network := faultproxy.Start(t, p.Addr)
-	s := open(t, p.URLAt(network.Addr)+"&pool_max_conns=4", nil)
+	s := open(t, p.URLAt(network.Addr)+"&pool_max_conns=4&connect_timeout=20", nil)
 	r := newRecord("ann")
 	mustCreate(t, s, r)
 	network.Delay(50 * time.Millisecond)
