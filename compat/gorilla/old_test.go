@@ -215,12 +215,13 @@ func TestOldStoreThatIsDown(t *testing.T) {
 
 // An application that leaves gorilla altogether.
 func TestImport(t *testing.T) {
-	dir := t.TempDir()
-	for what, old := range map[string]sessions.Store{
-		"cookie store":     sessions.NewCookieStore(oldKey),
-		"filesystem store": sessions.NewFilesystemStore(dir, oldKey),
+	for what, newOld := range map[string]func(dir string) sessions.Store{
+		"cookie store":     func(string) sessions.Store { return sessions.NewCookieStore(oldKey) },
+		"filesystem store": func(dir string) sessions.Store { return sessions.NewFilesystemStore(dir, oldKey) },
 	} {
 		t.Run(what, func(t *testing.T) {
+			dir := t.TempDir()
+			old := newOld(dir)
 			theme := session.NewKey[string]("theme")
 			imported := gorilla.Import(old, &http.Cookie{Name: name, Path: "/"}, oldSecret, func(values map[any]any) *session.Old {
 				user, ok := values["user"].(string)

@@ -38,14 +38,9 @@ func (x *exchange) end() error {
 	return nil
 }
 
-// forget makes the visit one of a new session.
-func (v *visit) forget() {
-	v.hardy, v.card, v.stored, v.base, v.id, v.lost = nil, nil, nil, base{}, "", false
-}
-
 // save stores what has changed.
 func (x *exchange) save() error {
-	set, gone := x.base.changes(x.s.Values)
+	set, gone := changes(x.base(), x.s.Values)
 	switch {
 	case x.token() == nil || x.lost:
 		if len(x.s.Values) == 0 {
@@ -96,7 +91,7 @@ func (x *exchange) begin() error {
 		return err
 	}
 	x.lost = false
-	x.keep(stored)
+	x.keep(stored, true)
 	return x.deliver()
 }
 
@@ -156,7 +151,7 @@ func (x *exchange) step(set []any) step {
 		default:
 			return login
 		}
-	} else if x.base.signsIn(x.s.Values, set) {
+	} else if signsIn(x.base(), x.s.Values, set) {
 		return renew
 	}
 	if x.asksForToken() {
@@ -207,13 +202,14 @@ func (x *exchange) write(stored []byte, set, gone []any, step step) (err error) 
 	if err != nil {
 		return err
 	}
+	now := x.stored
 	if len(set) > 0 || len(gone) > 0 {
-		stored, err = x.merge(stored, set, gone)
+		now, err = x.merge(stored, set, gone)
 	} else {
-		stored, err = x.stored, x.hardy.Save(x.r.Context())
+		err = x.hardy.Save(x.r.Context())
 	}
 	if err == nil {
-		x.keep(stored)
+		x.keep(now, bytes.Equal(now, stored))
 	}
 	return err
 }
@@ -264,11 +260,13 @@ func (x *exchange) leaveBehind(set []any) {
 	maps.DeleteFunc(x.s.Values, func(k, _ any) bool { return !slices.Contains(set, k) })
 }
 
-// keep notes what is stored now, for the next Save of this request.
-func (x *exchange) keep(stored []byte) {
-	x.stored, x.base = stored, baseOf(maps.Clone(x.s.Values))
-	x.base.own = nil
-	x.id = x.hardy.Handle()
+// keep notes what is stored now, for the next Save of this request, and for the visitor's next request.
+func (x *exchange) keep(stored []byte, mine bool) {
+	x.stored, x.id = stored, x.hardy.Handle()
+	x.was, _ = copies(x.s.Values)
+	if mine && x.card != nil && x.card.token == x.token() && plain(x.s.Values) {
+		x.recall(stored)
+	}
 }
 
 // lasting is how long a session lasts, of which its Options say MaxAge; 0: it is not remembered.

@@ -8,13 +8,13 @@ import (
 )
 
 // signsIn says whether a Save that sets these keys looks like a sign-in: see the package comment.
-func (b *base) signsIn(now map[any]any, set []any) bool {
+func signsIn(was, now map[any]any, set []any) bool {
 	for _, k := range set {
 		value := now[k]
 		if _, flash := value.([]any); flash || zero(reflect.ValueOf(value)) {
 			continue
 		}
-		if b.blank(k) || speaksOfIdentity(k, value) {
+		if zero(reflect.ValueOf(was[k])) || speaksOfIdentity(k, value) {
 			return true
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math/big"
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
@@ -41,6 +42,7 @@ func TestMain(m *testing.M) {
 	gob.Register(userKey)
 	gob.Register(map[string]int{})
 	gob.Register(time.Time{})
+	gob.Register(&big.Int{})
 	m.Run()
 }
 

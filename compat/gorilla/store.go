@@ -1,11 +1,10 @@
 package gorilla
 
 import (
+	"context"
 	"errors"
 	"net/http"
-	"runtime"
 	"sync"
-	"weak"
 
 	"example.com/hardy/cookie"
 	"example.com/hardy/session"
@@ -24,7 +23,6 @@ type Store struct {
 	sealers sealers
 	cards   cards
 	moved   successors
-	visits  sync.Map // weak.Pointer[sessions.Session] → *visit
 }
 
 // NewStore returns a store whose sessions are m's, in cookies sealed by keys. Each named session of a visitor is a session
@@ -65,12 +63,12 @@ func (st *Store) New(r *http.Request, name string) (*sessions.Session, error) {
 	s := sessions.NewSession(st, name)
 	o := *st.Options
 	s.Options = &o
-	v := st.arrive(r, name)
+	v, values := st.arrive(r, name)
 	v.given = o
 	s.IsNew = !v.came
-	s.Values = v.values()
+	s.Values = values
 	s.ID = v.id
-	st.remember(s, v)
+	remember(r, s, v)
 	return s, v.failed
 }
 
@@ -101,28 +99,70 @@ func (st *Store) Save(r *http.Request, w http.ResponseWriter, s *sessions.Sessio
 	return err
 }
 
-// remember ties v to s, for as long as s is in use: gorilla's Session has no room for it, and applications replace
-// all of its fields.
-func (st *Store) remember(s *sessions.Session, v *visit) {
-	key := weak.Make(s)
-	st.visits.Store(key, v)
-	runtime.AddCleanup(s, func(key weak.Pointer[sessions.Session]) { st.visits.Delete(key) }, key)
+// visits ties what New has learnt to gorilla's sessions, for as long as their request lives: Session has no room for it, and
+// applications replace all of its fields.
+type visits struct {
+	context.Context
+	mu  sync.Mutex
+	all []tied
 }
 
-// visitOf is what New has learnt of s. A session that an application has made by itself (sessions.NewSession) is looked for now;
-// its values take the place of those that are stored.
-func (st *Store) visitOf(r *http.Request, s *sessions.Session) *visit {
-	if v, ok := st.visits.Load(weak.Make(s)); ok {
-		return v.(*visit)
+type tied struct {
+	s *sessions.Session
+	v *visit
+}
+
+type visitsKey struct{}
+
+// Value finds the visits in the context of a request.
+func (all *visits) Value(key any) any {
+	if key == (visitsKey{}) {
+		return all
 	}
-	v := st.arrive(r, s.Name())
+	return all.Context.Value(key)
+}
+
+// remember ties v to s. It changes r in place, as GetRegistry does.
+func remember(r *http.Request, s *sessions.Session, v *visit) {
+	all, ok := r.Context().Value(visitsKey{}).(*visits)
+	if !ok {
+		all = &visits{Context: r.Context()}
+		*r = *r.WithContext(all)
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	all.all = append(all.all, tied{s, v})
+}
+
+// visitOf is what New has learnt of s. A session that an application has made by itself (sessions.NewSession), or saves with
+// another request than it got it with, is looked for now; its values take the place of those that are stored.
+func (st *Store) visitOf(r *http.Request, s *sessions.Session) *visit {
+	if v := recall(r, s); v != nil {
+		return v
+	}
+	v, _ := st.arrive(r, s.Name())
 	s.ID = v.id
-	st.remember(s, v)
+	remember(r, s, v)
 	return v
 }
 
-// arrive finds the session that a request brings.
-func (st *Store) arrive(r *http.Request, name string) *visit {
+func recall(r *http.Request, s *sessions.Session) *visit {
+	all, ok := r.Context().Value(visitsKey{}).(*visits)
+	if !ok {
+		return nil
+	}
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	for _, t := range all.all {
+		if t.s == s {
+			return t.v
+		}
+	}
+	return nil
+}
+
+// arrive finds the session that a request brings, and its values.
+func (st *Store) arrive(r *http.Request, name string) (*visit, map[any]any) {
 	v := &visit{name: name}
 	var err error
 	if v.card = st.find(r, name); v.card != nil {
@@ -144,7 +184,7 @@ func (st *Store) arrive(r *http.Request, name string) *visit {
 		v.hardy, v.failed = nil, err
 	case v.hardy != nil:
 		v.came, v.id = true, v.hardy.Handle()
-		st.read(v)
+		return v, st.read(v)
 	}
-	return v
+	return v, map[any]any{}
 }

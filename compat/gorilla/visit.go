@@ -2,7 +2,6 @@ package gorilla
 
 import (
 	"bytes"
-	"maps"
 
 	"example.com/hardy/session"
 	"github.com/gorilla/sessions"
@@ -20,8 +19,8 @@ type visit struct {
 	id     string
 	given  sessions.Options // what New has given the session
 
-	stored []byte // the values as they are stored, as far as this request knows
-	base   base
+	stored []byte      // the values as they are stored, as far as this request knows
+	was    map[any]any // the same, never written to; nil: see base
 }
 
 // The names under which a session of this package rests in Hardy's.
@@ -38,21 +37,21 @@ func (v *visit) token() *session.Token {
 	return v.hardy.Token()
 }
 
-// values are what the handler gets, to do with as it likes.
-func (v *visit) values() map[any]any {
-	if v.base.own != nil {
-		own := v.base.own
-		v.base.own = nil
-		return own
-	}
-	if v.base.values == nil {
-		return map[any]any{}
-	}
-	return maps.Clone(v.base.values)
+// forget makes the visit one of a new session.
+func (v *visit) forget() {
+	v.hardy, v.card, v.stored, v.was, v.id, v.lost = nil, nil, nil, nil, "", false
 }
 
-// memo is what a cookie's visitor has last been shown: bytes and what they decode to, if none of it can be changed in
-// place.
+// base are the values that the request began with, to find what it has changed. Where they could not be copied they are decoded
+// once more.
+func (v *visit) base() map[any]any {
+	if v.was == nil {
+		v.was, _ = decode(v.stored) // it was decoded before
+	}
+	return v.was
+}
+
+// memo is what a visitor has last been shown: bytes and what they decode to.
 type memo struct {
 	stored []byte
 	values map[any]any // never written to
@@ -61,27 +60,41 @@ type memo struct {
 // maxMemo bounds what is kept, in bytes.
 const maxMemo = 4 << 10
 
-// read decodes the values of a session that was found.
-func (st *Store) read(v *visit) {
+// read returns the values of a session that was found, the handler's own.
+func (st *Store) read(v *visit) map[any]any {
 	v.stored, _ = valuesKey.Lookup(v.hardy)
 	if v.card != nil {
 		if m := v.card.memo.Load(); m != nil && bytes.Equal(m.stored, v.stored) {
-			v.base = base{values: m.values}
-			return
+			own, _ := copies(m.values) // they could be copied before
+			v.was = m.values
+			return own
 		}
 	}
 	values, err := decode(v.stored)
 	if err != nil {
-		v.lost, v.came = true, false
-		st.o.Logger.Error("gorilla: the values of a session can't be decoded; it begins anew", "name", v.name, "session", v.id, "error", err)
-		if st.o.Trace.Undecodable != nil {
-			st.o.Trace.Undecodable(v.name, v.id, err)
-		}
-		v.id = ""
-		return
+		st.undecodable(v, err)
+		return map[any]any{}
 	}
-	v.base = baseOf(values)
-	if v.base.prints == nil && v.card != nil && len(v.stored) <= maxMemo {
-		v.card.memo.Store(&memo{v.stored, v.base.values})
+	own, ok := copies(values)
+	if !ok {
+		return values
 	}
+	v.was = values
+	v.recall(v.stored)
+	return own
+}
+
+// recall keeps the values for the visitor's next request.
+func (v *visit) recall(stored []byte) {
+	if v.card != nil && len(stored) <= maxMemo {
+		v.card.memo.Store(&memo{stored, v.was})
+	}
+}
+
+func (st *Store) undecodable(v *visit, err error) {
+	st.o.Logger.Error("gorilla: the values of a session can't be decoded; it begins anew", "name", v.name, "session", v.id, "error", err)
+	if st.o.Trace.Undecodable != nil {
+		st.o.Trace.Undecodable(v.name, v.id, err)
+	}
+	v.lost, v.came, v.id = true, false, ""
 }
