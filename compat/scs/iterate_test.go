@@ -56,6 +56,25 @@ func TestIterateDestroys(t *testing.T) {
 	}
 }
 
+// A session whose token is renewed between the reading and the Destroy stops nothing: with hashed tokens it is followed,
+// without them it goes on, as in scs.
+func TestIterateMeetsARenewal(t *testing.T) {
+	for _, hashed := range []bool{false, true} {
+		m := newManager()
+		m.HashTokenInStore = hashed
+		visitor := load(t, m, begin(t, m, map[string]any{"user": "ann"}))
+		renewed := ""
+		must(t, m.Iterate(t.Context(), func(ctx context.Context) error {
+			must(t, m.RenewToken(visitor))
+			renewed = m.Token(visitor)
+			return m.Destroy(ctx)
+		}))
+		if signedIn := m.GetString(load(t, m, renewed), "user") == "ann"; signedIn == hashed {
+			t.Errorf("hashed %v: the renewed session is there: %v", hashed, signedIn)
+		}
+	}
+}
+
 // A session that Iterate shows can be changed, on top of what its visitor has stored since.
 func TestIterateChanges(t *testing.T) {
 	for _, hashed := range []bool{false, true} {

@@ -116,6 +116,9 @@ func (r *rows) Decode(ctx context.Context, id string, row []byte) (session.Recor
 }
 
 func (r *rows) seen(renewed time.Time) time.Time {
+	if r.idle == 0 {
+		return renewed
+	}
 	if due := time.Now().Add(-r.idle / 15); renewed.Before(due) { // twice as long ago as it has to be
 		return due
 	}

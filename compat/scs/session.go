@@ -241,8 +241,8 @@ func (sd *sessionData) hold(ctx context.Context) error {
 		return err
 	}
 	held, err := sd.engine.manager.Load(ctx, t)
-	if err == nil {
-		sd.held = held
+	if err == nil || errors.Is(err, session.ErrRotated) { // then it can only be destroyed
+		sd.held, err = held, nil
 	}
 	return err
 }
