@@ -217,8 +217,8 @@ func TestTokensAreSettled(t *testing.T) {
 		if got := a.left("tokens"); got != 5997 {
 			t.Errorf("of 6000 tokens 3 were used, and %d are left", got)
 		}
-		if got := used(t, c, bob)["tokens"]; got != 3 {
-			t.Errorf("the ledger has %v tokens", got)
+		if got := used(t, c, bob); got["tokens"] != 3 || got["compute_seconds"] != 0.001 { // no time passes in here
+			t.Errorf("the ledger has %v", got)
 		}
 		for _, body := range []string{"", "{}", `{"prompt":"a","max_tokens":0}`, `{"prompt":"a","max_tokens":-5}`, `{"prompt":"a","max_tokens":1001}`, `[]`} {
 			c.expect(c.do("POST", "/v1/generate", bob, body), 422)

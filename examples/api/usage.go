@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"net/http"
 	"strings"
 	"time"
@@ -16,18 +17,19 @@ func (a *api) usage(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	type line struct {
-		Resource string     `json:"resource"`
-		Used     int64      `json:"used"`
-		Limit    *int64     `json:"limit"` // null: measured only
-		Percent  float64    `json:"percentage"`
-		Period   float64    `json:"period_seconds"`
-		ResetsAt *time.Time `json:"resets_at,omitempty"`
+		Resource string       `json:"resource"`
+		Used     json.Number  `json:"used"`
+		Limit    *json.Number `json:"limit"` // null: measured only
+		Percent  float64      `json:"percentage"`
+		Period   float64      `json:"period_seconds"`
+		ResetsAt *time.Time   `json:"resets_at,omitempty"`
 	}
 	lines := []line{}
 	for _, u := range report {
-		l := line{Resource: u.Resource, Used: u.Used, Percent: u.Percent, Period: u.Seconds()}
+		l := line{Resource: u.Resource, Used: json.Number(u.Decimal(u.Used)), Percent: u.Percent, Period: u.Seconds()}
 		if u.Limit != quota.Unlimited {
-			l.Limit = &u.Limit
+			limit := json.Number(u.Decimal(u.Limit))
+			l.Limit = &limit
 		}
 		if !u.ResetsAt.IsZero() {
 			l.ResetsAt = &u.ResetsAt

@@ -75,6 +75,10 @@ func (u Usage) Seconds() float64 {
 	return u.Period.Seconds(time.Time{})
 }
 
+// Decimal writes an amount of units in what the resource's name says: 1500 of compute_seconds with 3 Decimals are
+// "1.5".
+func (u Usage) Decimal(units int64) string { return decimal(units, u.decimals) }
+
 // String is like "api_calls: 25/100 (25 %)".
 func (u Usage) String() string {
 	if u.Limit == Unlimited {

@@ -219,7 +219,7 @@ func (b *bubble) fractions() {
 	for range 1000 {
 		b.consume(l, "ann", "compute_seconds", 100) // 0.1 s; a thousand float64 of it are not 100
 	}
-	if u := b.usage(l, "ann", "compute_seconds"); u.Used != 100_000 || u.String() != "compute_seconds: 100/360 (28 %)" {
+	if u := b.usage(l, "ann", "compute_seconds"); u.Used != 100_000 || u.Decimal(u.Used+5) != "100.005" || u.String() != "compute_seconds: 100/360 (28 %)" {
 		b.Error(u)
 	}
 	b.refused(l, "ann", "compute_seconds", 260_001, "quota exceeded for compute_seconds: 360.001/360")
