@@ -154,7 +154,7 @@ func TestCacheBehindAHalfOpenConnection(t *testing.T) {
 			server := servers.StartRedis(t)
 			proxy := faultproxy.Start(t, server.Addr)
 			here := open(t, "redis://"+proxy.Addr, &Options{Cache: 1 << 20, Configure: func(o *rueidis.ClientOption) {
-				o.Dialer.KeepAlive, o.ConnWriteTimeout = time.Minute, time.Minute
+				o.Dialer.KeepAlive = time.Minute
 			}})
 			there := open(t, server.URL(), nil)
 			r := fresh("ann")

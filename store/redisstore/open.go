@@ -16,12 +16,14 @@ import (
 )
 
 const (
-	// dialTimeout bounds the making of a connection.
-	dialTimeout = time.Second
+	// dialTimeout bounds the making of a connection, and the server's first answer on it.
+	dialTimeout = 2 * time.Second
 	// pingGap and answerTimeout bound how long a connection that delivers nothing is held for a good one: it is asked
-	// after no more than two gaps.
-	pingGap       = 500 * time.Millisecond
-	answerTimeout = time.Second
+	// after no more than two gaps. They bound no call, and not what the cache may show.
+	pingGap       = time.Second
+	answerTimeout = 2 * time.Second
+	// openTime bounds the opening, where ctx does not.
+	openTime = 10 * time.Second
 )
 
 // Open keeps sessions in the server that the URL names:
@@ -66,10 +68,10 @@ func Open(ctx context.Context, address string, o *Options) (*Store, error) {
 		o.Configure(&opt)
 	}
 	s.name = strings.Join(opt.InitAddress, ", ")
-	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, openTime)
 	defer cancel()
 	if err := s.connect(ctx, opt); err != nil {
-		if slices.ContainsFunc(silences, func(silence error) bool { return errors.Is(err, silence) }) {
+		if silent(err) {
 			return nil, fmt.Errorf("redisstore: %s does not answer; see whether it can be reached, and whether it speaks TLS there (rediss://) or not (redis://): %w", s.name, err)
 		}
 		return nil, s.explain(err)
@@ -85,7 +87,11 @@ func Open(ctx context.Context, address string, o *Options) (*Store, error) {
 // silences are how a server fails that speaks another language, or is not there.
 var silences = []error{context.DeadlineExceeded, os.ErrDeadlineExceeded, io.EOF, syscall.ECONNRESET}
 
-// connect makes the client, or gives up at ctx's end: making it asks no ctx.
+func silent(err error) bool {
+	return slices.ContainsFunc(silences, func(silence error) bool { return errors.Is(err, silence) })
+}
+
+// connect makes the client, or gives up at ctx's end: making it asks no ctx. A server that is busy gets a second try.
 func (s *Store) connect(ctx context.Context, opt rueidis.ClientOption) error {
 	type made struct {
 		client rueidis.Client
@@ -94,6 +100,9 @@ func (s *Store) connect(ctx context.Context, opt rueidis.ClientOption) error {
 	done := make(chan made, 1)
 	go func() {
 		client, err := rueidis.NewClient(opt)
+		if err != nil && silent(err) && ctx.Err() == nil {
+			client, err = rueidis.NewClient(opt)
+		}
 		done <- made{client, err}
 	}()
 	select {

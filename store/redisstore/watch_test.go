@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/redis/rueidis"
+
 	"example.com/hardy/internal/faultproxy"
 	"example.com/hardy/internal/servers"
 	"example.com/hardy/session"
@@ -53,7 +55,10 @@ func endOne(t *testing.T, s *Store) string {
 func TestWatchTellsOfGaps(t *testing.T) {
 	server := servers.StartRedis(t)
 	proxy := faultproxy.Start(t, server.Addr)
-	here, there := open(t, "redis://"+proxy.Addr, nil), open(t, server.URL(), nil)
+	here := open(t, "redis://"+proxy.Addr, &Options{Configure: func(o *rueidis.ClientOption) {
+		o.Dialer.Timeout, o.ConnWriteTimeout = dialTimeout, answerTimeout
+	}})
+	there := open(t, server.URL(), nil)
 	news, stop := watching(t, here)
 	defer stop()
 	if e := heard(t, news); e != (session.Ended{}) {
