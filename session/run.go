@@ -41,7 +41,7 @@ func (m *Manager) sweep(ctx context.Context) {
 		err := m.ask("sweep", func() (err error) {
 			p := patiently(ctx, time.Now(), m.timeout)
 			defer p.done()
-			step, more, err = sweeper.Sweep(p, time.Now(), sweepStep)
+			step, more, err = sweeper.Sweep(p, time.Now().Add(-SweepLag), sweepStep)
 			return err
 		})
 		if err != nil {

@@ -28,6 +28,9 @@ const (
 	// Tombstone is how long the record of an ended session is kept, so that its cookie meets "ended"
 	// and not "unknown".
 	Tombstone = 24 * time.Hour
+	// SweepLag is how far a sweep stays behind the clock. Clocks of processes differ: what has expired by the one may
+	// still be renewed by a request on the other, and must not have lost its Data by then.
+	SweepLag = 5 * time.Second
 )
 
 // Record is what a store keeps of one session. It holds no token and no readable value.
@@ -162,7 +165,8 @@ type Watcher interface {
 type Sweeper interface {
 	// Sweep looks at no more than limit records, or a small multiple of it: it drops the Data of those
 	// that expired before now, or ended more than Grace before it, and forgets those whose Purge is not after now. It continues where the
-	// last call stopped. more says that this round is not finished.
+	// last call stopped. more says that this round is not finished. The caller leaves SweepLag to the clock, as does a
+	// store that sweeps as it goes.
 	Sweep(ctx context.Context, now time.Time, limit int) (swept Swept, more bool, err error)
 }
 

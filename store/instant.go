@@ -36,10 +36,13 @@ func (i instant) time() time.Time {
 	return time.Unix(0, int64(i))
 }
 
-// add stops at the end of time instead of running over it.
+// add stops at either end of time instead of running over it.
 func (i instant) add(d time.Duration) instant {
-	if i > latest-instant(d) {
+	switch {
+	case d > 0 && i > latest-instant(d):
 		return latest
+	case d < 0 && i < earliest-instant(d):
+		return earliest
 	}
 	return i + instant(d)
 }

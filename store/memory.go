@@ -26,7 +26,7 @@ type MemoryOptions struct {
 // holds is lost when that ends, and no other process sees it. Use it in tests, for programs that run once, and
 // where signing in again after a restart is no harm; else a store on disk or on a server.
 //
-// It starts no goroutine. Each Create and Replace sweeps a few records in passing, at the moment of its
+// It starts no goroutine. Each Create and Replace sweeps a few records in passing, session.SweepLag before its
 // own Seen, so that memory is bounded by traffic; manager.Run sweeps all of it. What is swept is given back, tables and
 // all. No operation waits for a sweep longer than a pass over one of 2,048 parts.
 //
@@ -148,7 +148,7 @@ func (m *Memory) insert(e *entry, sweep int) (lapsed []*entry, err error) {
 	if sweep == 0 {
 		return nil, nil
 	}
-	return m.sweepInPassing(s, e.seen), nil
+	return m.sweepInPassing(s, e.seen.add(-session.SweepLag)), nil
 }
 
 // Load implements session.Store. It allocates nothing.
@@ -191,7 +191,7 @@ func (m *Memory) Replace(ctx context.Context, r session.Record) error {
 	}
 	e.replace(&r)
 	s.lower(e) // it may have had no Data before
-	lapsed := m.sweepInPassing(s, now)
+	lapsed := m.sweepInPassing(s, now.add(-session.SweepLag))
 	s.mu.Unlock()
 	m.users.remove(lapsed...)
 	return nil

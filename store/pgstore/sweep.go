@@ -47,7 +47,7 @@ func (s *Store) sweep(ctx context.Context, now time.Time, limit int) (swept sess
 }
 
 // sweepInPassing looks at a few records now and then, without holding up the caller, so that a table which nobody
-// sweeps is bounded by its traffic. Time is what the request says it is.
+// sweeps is bounded by its traffic. Time is what the request says it is, less session.SweepLag.
 func (s *Store) sweepInPassing(seen time.Time) {
 	if s.creates.Add(1)%passing != 0 {
 		return
@@ -60,6 +60,6 @@ func (s *Store) sweepInPassing(seen time.Time) {
 	go func() {
 		defer s.gate.leave()
 		defer cancel()
-		s.sweep(ctx, seen, 2*passing) // where it fails, the next one comes by
+		s.sweep(ctx, seen.Add(-session.SweepLag), 2*passing) // where it fails, the next one comes by
 	}()
 }

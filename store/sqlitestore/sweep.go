@@ -91,13 +91,13 @@ func (w *writer) sweep(now int64, limit int) (swept session.Swept, looked int, e
 }
 
 // sweepInPassing looks at a few records within a group, so that a program which never sweeps is bounded by
-// its traffic. Time is what the group's requests say it is. Where it fails, so does the group, and each op
-// is tried again without it.
+// its traffic. Time is what the group's requests say it is, less session.SweepLag. Where it fails, so does the
+// group, and each op is tried again without it.
 func (w *writer) sweepInPassing() error {
 	if w.creates < passing {
 		return nil
 	}
 	w.creates = 0
-	_, _, err := w.sweep(w.seen, 2*passing)
+	_, _, err := w.sweep(w.seen-int64(session.SweepLag), 2*passing)
 	return err
 }

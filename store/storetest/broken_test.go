@@ -62,6 +62,7 @@ const (
 	sweepForgetsNothing   bug = "Sweep forgets nothing"
 	sweepDropsTombstones  bug = "Sweep forgets tombstones before their Purge"
 	sweepAtOnce           bug = "Sweep ignores its limit"
+	sweepsToTheMoment     bug = "Create sweeps up to its own Seen"
 )
 
 // TestBrokenStoresFail shows that the suite bites: each bug fails the test of its rule, and no test that
@@ -85,7 +86,7 @@ func TestBrokenStoresFail(t *testing.T) {
 		{touchOfEnded, "4 touch refuses an ended record", "want session: no such record", "8|race nothing"},
 		{touchOfExpired, "4 touch refuses an expired record", "want session: no such record", "11 no clock"},
 		{touchRewinds, "5 touch never moves back", "Seen is", "race"},
-		{touchCounts, "4 touch moves three moments and nothing else", "Version is 2, want 1", "4|5 touch|race|sweeper"},
+		{touchCounts, "4 touch moves three moments and nothing else", "Version is 2, want 1", "4|5 touch|11 who|race|sweeper"},
 		{lastEndWins, "6 the first end wins", "Ended is", "6|8|race the first|watcher hears nothing"},
 		{secondEndDropsData, "6 a second end leaves the data that the first kept", "Data is", ""},
 		{endReturnsAfter, "6 end returns the record as it stood", "Ended is rotated, want ", "6|13 a returned|race|capper|importer"},
@@ -123,6 +124,7 @@ func TestBrokenStoresFail(t *testing.T) {
 		{sweepForgetsGrace, "sweeper keeps a rotated record's data for the grace", "Data is", ""},
 		{sweepForgetsNothing, "sweeper keeps tombstones until purge", "must not be there", "sweeper goes"},
 		{sweepDropsTombstones, "sweeper keeps tombstones until purge", "Load: session: no such record", "sweeper keeps a rotated"},
+		{sweepsToTheMoment, "11 who sweeps in passing leaves room for clocks that differ", "Data is", ""},
 		{sweepAtOnce, "sweeper goes in steps and resumes", "a step of 2 records swept 150", ""},
 	}
 	for _, tt := range tests {

@@ -34,6 +34,19 @@ func edgeChecks() []check {
 				s.Errorf("a zero moment is no longer zero: AuthTime %v, EndedAt %v", got.AuthTime, got.EndedAt)
 			}
 		}},
+		{name: "11 who sweeps in passing leaves room for clocks that differ", run: func(s *suite) {
+			r := s.create(newUser())
+			for range 64 { // by a clock by which r has expired
+				n := newRecord("")
+				n.Seen = r.Expires.Add(session.SweepLag - time.Second)
+				n.Expires, n.Purge = n.Seen.Add(n.Idle), n.Seen.Add(n.Idle+session.Tombstone)
+				s.mustCreate(n)
+			}
+			n := r
+			n.Seen, n.Expires, n.Purge = r.Expires.Add(-1), r.Expires.Add(r.Idle), r.Purge.Add(r.Idle)
+			s.touch(n) // by a clock by which it has not
+			s.wantStored(n)
+		}},
 		{name: "11 no clock but the caller's", run: func(s *suite) {
 			// The record is long expired for the wall, not for its caller, and the other way about.
 			past := newRecord(newUser())

@@ -60,6 +60,14 @@ func (m *model) create(r session.Record) error {
 	if m.bug == losesMeta {
 		r.Meta = nil
 	}
+	if m.bug == sweepsToTheMoment {
+		for id, old := range m.records {
+			if !old.Expires.After(r.Seen) {
+				old.Data = nil
+				m.records[id] = old
+			}
+		}
+	}
 	m.records[r.ID] = r
 	return nil
 }

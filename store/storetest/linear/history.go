@@ -22,6 +22,7 @@ const (
 	// pace is how far the clock goes with each call. A history is some nine seconds long, so that nothing in it
 	// is older than session.Grace.
 	pace = 80 * time.Millisecond
+	span = 15 * time.Second       // what a history has for itself
 	skew = 300 * time.Millisecond // how far clients' clocks are from it, at most
 
 	callTime = 300 * time.Millisecond // a call's patience
@@ -87,10 +88,12 @@ func (s *tally) String() string {
 		s.calls, s.faults, s.lost, s.ended, s.conflicts, s.expired, s.longest.Round(time.Millisecond))
 }
 
-// one records a history and returns what in it breaks the contract.
-func one(t testing.TB, e Engine, seed uint64, sum *tally) (violation string) {
+// one records the nth history of an engine and returns what in it breaks the contract. Its moments lie after those
+// of the one before.
+func one(t testing.TB, e Engine, n int, seed uint64, sum *tally) (violation string) {
 	t.Helper()
-	h := &history{engine: e, start: time.Now(), base: time.Now().Add(time.Hour), users: [2]string{random(6), random(6)}, handle: random(16)}
+	base := time.Now().Add(time.Hour + time.Duration(n)*span)
+	h := &history{engine: e, start: time.Now(), base: base, users: [2]string{random(6), random(6)}, handle: random(16)}
 	for i := range h.shared {
 		h.shared[i] = h.newID()
 	}

@@ -60,7 +60,7 @@ func Run(t *testing.T, open func(t *testing.T) Engine) {
 	n := 0
 	for ; n < most && time.Since(began) < limit; n++ {
 		seed := rand.Uint64()
-		if violation := one(t, e, seed, &sum); violation != "" {
+		if violation := one(t, e, n, seed, &sum); violation != "" {
 			t.Fatalf("history %d (seed %d) has no order that keeps the contract:\n%s", n+1, seed, violation)
 		}
 	}
@@ -77,7 +77,7 @@ func MustCatch(t *testing.T, open func(t *testing.T) Engine) {
 	var sum tally
 	began := time.Now()
 	for n := 1; time.Since(began) < catchTime; n++ {
-		if violation := one(t, e, rand.Uint64(), &sum); violation != "" {
+		if violation := one(t, e, n, rand.Uint64(), &sum); violation != "" {
 			t.Logf("caught in history %d after %v:\n%s", n, time.Since(began).Round(time.Millisecond), head(violation, 16))
 			return
 		}

@@ -168,13 +168,13 @@ func forward(r, n record) record {
 	return r
 }
 
-// allows says whether a record may answer so, in a history whose last moment is now: who expired before a moment
-// that the store was told may have lost its Data to a sweep.
+// allows says whether a record may answer so, in a history whose last moment is now: who had expired by then may have
+// lost its Data to a sweep, but no sooner than session.SweepLag afterwards.
 func (want answer) allows(got answer, now moment) bool {
 	if got.err == lost || got == want {
 		return true
 	}
-	if want.record.id != "" && want.record.expires <= now && got.record.data == "" {
+	if want.record.id != "" && want.record.expires <= now-moment(session.SweepLag) && got.record.data == "" {
 		want.record.data = ""
 	}
 	return got == want
