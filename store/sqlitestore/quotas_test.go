@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
@@ -312,6 +313,27 @@ func TestQuotasAmongSessions(t *testing.T) {
 	}
 	if n := used(t, s, "ann"); n != 7 {
 		t.Errorf("%d are used, want 7", n)
+	}
+}
+
+// TestQuotasAfterClose: the clear error, as for sessions; and nothing is admitted.
+func TestQuotasAfterClose(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "s.db")
+	s := open(t, path)
+	l := granting(t, s, quota.Quota{Limit: 10})
+	must(t, l.Consume(t.Context(), "ann", "r", 1))
+	must(t, s.Close())
+	_, report := l.Report(t.Context(), "ann")
+	for what, err := range map[string]error{
+		"Consume": l.Consume(t.Context(), "ann", "r", 1), "Check": l.Check(t.Context(), "ann", "r", 1), "Set": l.Set(t.Context(), "ann", "r", nil),
+		"Refund": l.Refund(t.Context(), "ann", "r", 1), "Report": report,
+	} {
+		if !errors.Is(err, fs.ErrClosed) || !strings.Contains(err.Error(), path) {
+			t.Errorf("%s after Close: %v", what, err)
+		}
+	}
+	if n := used(t, open(t, path), "ann"); n != 1 {
+		t.Errorf("%d are used, want 1", n)
 	}
 }
 
