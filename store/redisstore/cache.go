@@ -2,11 +2,14 @@ package redisstore
 
 import (
 	"container/list"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/redis/rueidis"
+
+	"example.com/hardy/session"
 )
 
 const (
@@ -15,12 +18,12 @@ const (
 	deafAfter = 2 * time.Second
 	// askAfter is when one of the reads goes to the server all the same, so that there is proof in time.
 	askAfter = time.Second
-	// entryCost is what an entry takes beside its key and its value.
-	entryCost = 400
+	// entryCost is what an entry takes beside its key and its value, read once and decoded.
+	entryCost = 800
 )
 
-// cache keeps what this process has read. The client asks it before it asks the server, and passes on what
-// the server tells of changes. Each connection has a feed in it.
+// cache keeps what this process has read. The client passes on what was read, and what the server tells of changes.
+// Each connection has a feed in it.
 //
 // What comes on a connection comes in order. So an answer to a read that was sent at some moment proves that all
 // changes before that moment have been told; a ping would prove no more. And because one connection carries all
@@ -30,20 +33,20 @@ type cache struct {
 	max   int
 
 	mu    sync.RWMutex
-	feeds map[*feed]bool
+	feeds []*feed
 	size  int
 	queue *list.List // of *entry with a value: the front goes first
 }
 
 func newCache(max int) *cache {
-	return &cache{epoch: time.Now().Add(-time.Hour), max: max, feeds: make(map[*feed]bool), queue: list.New()}
+	return &cache{epoch: time.Now().Add(-time.Hour), max: max, queue: list.New()}
 }
 
 // forget drops a key that this process has written.
 func (c *cache) forget(key string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for f := range c.feeds {
+	for _, f := range c.feeds {
 		f.drop(f.entries[key])
 	}
 }
@@ -74,35 +77,53 @@ var _ rueidis.CacheStore = (*feed)(nil)
 type entry struct {
 	feed   *feed
 	key    string
-	value  rueidis.RedisMessage
-	place  *list.Element // in c.queue; nil: there is no value
-	flying int           // reads that were begun and not answered. One that was given up may be answered yet
-	begun  int64         // when the first of these was
-	read   atomic.Bool   // since the last time it might have been evicted
+	value  []byte
+	record atomic.Pointer[session.Record] // value, once somebody has asked for it
+	place  *list.Element                  // in c.queue; nil: there is no value
+	flying int                            // reads that were begun and not answered. One that was given up may be answered yet
+	begun  int64                          // when the first of these was
+	read   atomic.Bool                    // since the last time it might have been evicted
 }
 
 func (c *cache) newFeed(rueidis.CacheStoreOption) rueidis.CacheStore {
 	f := &feed{c: c, entries: make(map[string]*entry)}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.feeds[f] = true
+	c.feeds = append(c.feeds, f)
 	return f
 }
 
-// Flight returns what is held under key, or nothing: then the client asks the server, and calls Update or Cancel.
-func (f *feed) Flight(key, _ string, _ time.Duration, now time.Time) (rueidis.RedisMessage, rueidis.CacheEntry) {
-	at := int64(now.Sub(f.c.epoch))
-	f.c.mu.RLock()
-	if e := f.entries[key]; e != nil && e.place != nil && f.delivers(at) {
-		value := e.value
-		f.c.mu.RUnlock()
+// get returns the record under key, where it is held.
+func (c *cache) get(key []byte, id string) (session.Record, bool) {
+	at := int64(time.Since(c.epoch))
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for _, f := range c.feeds {
+		e := f.entries[string(key)]
+		if e == nil || e.place == nil || !f.delivers(at) {
+			continue
+		}
 		if !e.read.Load() {
 			e.read.Store(true)
 		}
-		return value, nil
+		r := e.record.Load()
+		if r == nil {
+			decoded, err := decode("", e.value)
+			if err != nil || reserved(e.value) {
+				return session.Record{}, false
+			}
+			r = &decoded
+			e.record.Store(r)
+		}
+		found := *r
+		found.ID = id
+		return found, true
 	}
-	f.c.mu.RUnlock()
+	return session.Record{}, false
+}
 
+// Flight hears that key is going to be read, and has nothing to say to it: get was asked before.
+func (f *feed) Flight(key, _ string, _ time.Duration, now time.Time) (rueidis.RedisMessage, rueidis.CacheEntry) {
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
 	if f.entries == nil {
@@ -114,7 +135,7 @@ func (f *feed) Flight(key, _ string, _ time.Duration, now time.Time) (rueidis.Re
 		f.entries[key] = e
 	}
 	if e.flying == 0 {
-		e.begun = at
+		e.begun = int64(now.Sub(f.c.epoch))
 	}
 	e.flying++
 	return rueidis.RedisMessage{}, nil
@@ -146,18 +167,18 @@ func (f *feed) Update(key, _ string, value rueidis.RedisMessage) (pxat int64) {
 		f.proven.Store(e.begun)
 	}
 	f.drop(e)
-	text, err := value.ToString()
+	v, err := value.AsBytes()
 	if err != nil { // nothing is there
 		return 0
 	}
 	f.entries[key] = e // drop took it where nothing else flies
-	e.value, e.place = value, f.c.queue.PushBack(e)
-	f.c.size += cost(key, text)
+	e.value, e.place = v, f.c.queue.PushBack(e)
+	f.c.size += e.cost()
 	f.c.evict()
 	return 0
 }
 
-func cost(key, value string) int { return len(key) + len(value) + entryCost }
+func (e *entry) cost() int { return len(e.key) + len(e.value) + entryCost }
 
 // Cancel hears that a read has failed. Where the server did not answer, its answer may come yet.
 func (f *feed) Cancel(key, _ string, err error) {
@@ -194,7 +215,7 @@ func (f *feed) Close(error) {
 	f.c.mu.Lock()
 	defer f.c.mu.Unlock()
 	f.entries = nil
-	delete(f.c.feeds, f)
+	f.c.feeds = slices.DeleteFunc(f.c.feeds, func(o *feed) bool { return o == f })
 }
 
 // drop lets go of an entry's value, and of the entry where no read of it is under way. c.mu is held.
@@ -203,10 +224,10 @@ func (f *feed) drop(e *entry) {
 		return
 	}
 	if e.place != nil {
-		text, _ := e.value.ToString()
-		f.c.size -= cost(e.key, text)
+		f.c.size -= e.cost()
 		f.c.queue.Remove(e.place)
-		e.value, e.place = rueidis.RedisMessage{}, nil
+		e.value, e.place = nil, nil
+		e.record.Store(nil)
 	}
 	if e.flying == 0 {
 		delete(f.entries, e.key)

@@ -184,7 +184,7 @@ func TestCacheBehindAHalfOpenConnection(t *testing.T) {
 // TestCacheIsBounded: it keeps to its bytes, what was read lately stays, and what it no longer has is read again.
 func TestCacheIsBounded(t *testing.T) {
 	ctx := t.Context()
-	const most = 100_000
+	const most = 200_000
 	s := open(t, servers.SharedRedis(t).URL(), &Options{Cache: most})
 	hot := fresh("")
 	must(t, s.Create(ctx, hot))
@@ -209,7 +209,7 @@ func TestCacheIsBounded(t *testing.T) {
 	if n := s.cache.queue.Len(); n < 50 || n > most/entryCost {
 		t.Errorf("%d records are held in %d bytes", n, most)
 	}
-	for f := range s.cache.feeds {
+	for _, f := range s.cache.feeds {
 		if e := f.entries[s.record(hot.ID)]; len(f.entries) > 0 && (e == nil || e.place == nil) {
 			t.Error("what is read most is not held")
 		}
@@ -221,7 +221,7 @@ func TestCacheIsBounded(t *testing.T) {
 	if s.cache.size != 0 || s.cache.queue.Len() != 0 {
 		t.Errorf("of records that were all written, %d are held, in %d bytes", s.cache.queue.Len(), s.cache.size)
 	}
-	for f := range s.cache.feeds {
+	for _, f := range s.cache.feeds {
 		if len(f.entries) != 0 {
 			t.Errorf("%d entries are left", len(f.entries))
 		}

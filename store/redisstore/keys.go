@@ -33,6 +33,11 @@ func (s *Store) bucket(n int) (prefix, begin string) {
 
 func (s *Store) record(id string) string { return s.prefix + "{" + id[:2] + "}" + id[2:] }
 
+func (s *Store) appendRecord(b []byte, id string) []byte {
+	b = append(append(append(b, s.prefix...), '{'), id[:2]...)
+	return append(append(b, '}'), id[2:]...)
+}
+
 func dueOf(bucket string) string { return bucket + "due" }
 
 func (s *Store) index(user string) string {

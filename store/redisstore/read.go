@@ -15,6 +15,15 @@ func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
 	if len(id) != 43 {
 		return session.Record{}, absent(ctx)
 	}
+	if s.cache != nil && !s.closed.Load() {
+		if err := ctx.Err(); err != nil {
+			return session.Record{}, err
+		}
+		var room [128]byte // no key is longer
+		if r, held := s.cache.get(s.appendRecord(room[:0], id), id); held {
+			return r, nil
+		}
+	}
 	key := s.record(id)
 	v, err := ask(ctx, s, reads, func(ctx context.Context) ([]byte, error) {
 		get := s.client.B().Get().Key(key)
