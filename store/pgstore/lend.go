@@ -46,7 +46,7 @@ func (s *Store) lend(ctx context.Context, f func(context.Context, *pgx.Conn) err
 			return err
 		}
 		until := deadline(ctx)
-		if s.owned && dead(conn.Conn().PgConn(), until) {
+		if s.owned && dead(conn.Conn().PgConn(), s.trusted, until) {
 			conn.Hijack()
 			continue
 		}
@@ -78,7 +78,7 @@ func (s *Store) lend(ctx context.Context, f func(context.Context, *pgx.Conn) err
 
 // dead asks a connection that has lain idle whether it is there still: a server that went away, or a network that forgot
 // it, does not say so. The pool would ask too, but keep the place of one that does not answer.
-func dead(conn *pgconn.PgConn, until time.Time) bool {
+func dead(conn *pgconn.PgConn, trusted time.Duration, until time.Time) bool {
 	used, ok := conn.CustomData()[lastUsed].(time.Time)
 	now := time.Now()
 	if !ok || now.Sub(used) < trusted {

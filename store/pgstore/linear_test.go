@@ -3,6 +3,7 @@ package pgstore
 import (
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,7 +18,17 @@ func processes(t *testing.T, p *servers.Postgres) (e linear.Engine, networks []*
 	t.Helper()
 	for range 3 {
 		network := faultproxy.Start(t, p.Addr)
-		e.Stores = append(e.Stores, open(t, p.URLAt(network.Addr)+"&pool_max_conns=3", nil))
+		s := open(t, p.URLAt(network.Addr)+"&pool_max_conns=3", nil)
+		var warm sync.WaitGroup // on a busy machine a connection takes longer than a call of a history waits
+		for range 6 {
+			warm.Go(func() {
+				if _, err := s.List(t.Context(), "nobody"); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		warm.Wait()
+		e.Stores = append(e.Stores, s)
 		networks = append(networks, network)
 	}
 	return e, networks

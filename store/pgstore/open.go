@@ -18,7 +18,7 @@ import (
 )
 
 // connectTimeout bounds the making of a connection where the URL does not.
-const connectTimeout = 2 * time.Second
+const connectTimeout = 5 * time.Second
 
 // Open keeps sessions in the PostgreSQL server that url names, as
 // postgres://user:password@host:port/database?parameters, or as keywords and values: what pgx understands, and the
@@ -26,7 +26,7 @@ const connectTimeout = 2 * time.Second
 // brings them up to date; without the right to create it works with tables that are.
 //
 // pool_max_conns in url bounds the connections, by default the greater of 4 and the number of processors; a
-// Watch has one more. connect_timeout is 2 s where url does not say otherwise, application_name hardy. A connection
+// Watch has one more. connect_timeout is 5 s where url does not say otherwise, application_name hardy. A connection
 // is made only to a server that takes writes: with several hosts in url that is the primary. Where a pooler such as
 // PgBouncer is in between, statements are sent anew each time instead of being prepared, unless
 // default_query_exec_mode says otherwise.

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io/fs"
 	"sync/atomic"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -36,12 +37,13 @@ type Options struct {
 // found under one. Moments lie between the years 1678 and 2262; what lies outside is moved to the nearer end, the
 // zero time stays zero. Handle, Ended and Next must be UTF-8 without NUL; User may be any bytes.
 type Store struct {
-	pool   *pgxpool.Pool
-	owned  bool // by Open: Close closes pool
-	place  place
-	tries  int32 // for a call that did nothing: once for each connection that may be dead, and once more
-	listen string
-	sql    statements
+	pool    *pgxpool.Pool
+	owned   bool // by Open: Close closes pool
+	place   place
+	tries   int32 // for a call that did nothing: once for each connection that may be dead, and once more
+	listen  string
+	trusted time.Duration // an idle connection is for so long, and is then asked before it is used
+	sql     statements
 
 	gate     *gate
 	loads    lane[*loading]
@@ -66,7 +68,7 @@ func newStore(pool *pgxpool.Pool, at place, o *Options) *Store {
 		o = &Options{}
 	}
 	g := newGate()
-	s := &Store{pool: pool, place: at, tries: pool.Config().MaxConns, listen: o.Listen, sql: newStatements(at.table()), gate: g}
+	s := &Store{pool: pool, place: at, tries: pool.Config().MaxConns, listen: o.Listen, trusted: trusted, sql: newStatements(at.table()), gate: g}
 	s.loads = lane[*loading]{gate: g, alone: s.loadOne, together: s.loadMany}
 	s.replaces = lane[*replacing]{gate: g, alone: s.replaceOne, together: s.replaceMany,
 		id: func(r *replacing) string { return string(r.key) }}
