@@ -37,6 +37,7 @@ func onChi(a *app) http.Handler {
 	r.Get("/alive", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	r.Get("/stream", func(w http.ResponseWriter, r *http.Request) {
 		a.see(r.Context())
+		http.NewResponseController(w).Flush() // the header leaves at once
 		for range 3 {
 			io.WriteString(w, "ring\n")
 			http.NewResponseController(w).Flush()

@@ -33,6 +33,7 @@ func onEcho(a *app) http.Handler {
 	e.GET("/alive", func(c echo.Context) error { return c.NoContent(http.StatusNoContent) })
 	e.GET("/stream", func(c echo.Context) error {
 		a.see(c.Request().Context())
+		c.Response().Flush() // the header leaves at once
 		for range 3 {
 			c.Response().Write([]byte("ring\n"))
 			c.Response().Flush()

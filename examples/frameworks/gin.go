@@ -38,6 +38,7 @@ func onGin(a *app) http.Handler {
 	router.GET("/alive", func(c *gin.Context) { c.Status(http.StatusNoContent) })
 	router.GET("/stream", func(c *gin.Context) {
 		a.see(c.Request.Context())
+		c.Writer.Flush() // the header leaves at once
 		left := 3
 		c.Stream(func(w io.Writer) bool {
 			io.WriteString(w, "ring\n")

@@ -36,6 +36,7 @@ func onServeMux(a *app) http.Handler {
 	mux.HandleFunc("GET /alive", func(w http.ResponseWriter, r *http.Request) { w.WriteHeader(http.StatusNoContent) })
 	mux.HandleFunc("GET /stream", func(w http.ResponseWriter, r *http.Request) {
 		a.see(r.Context())
+		http.NewResponseController(w).Flush() // the header leaves at once
 		for range 3 {
 			io.WriteString(w, "ring\n")
 			http.NewResponseController(w).Flush()
