@@ -13,7 +13,6 @@ require (
 
 require (
 	github.com/fxamacker/cbor/v2 v2.9.6 // indirect
-	github.com/mileusna/useragent v1.3.5 // indirect
 	github.com/x448/float16 v0.8.4 // indirect
 	golang.org/x/time v0.16.0 // indirect
 )
