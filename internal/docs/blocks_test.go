@@ -123,8 +123,9 @@ func newBook(t *testing.T) *book {
 		t.Fatal(err)
 	}
 	// With Hardy's own requirements in it, no network is asked but for what recipes.mod adds.
-	write(t, filepath.Join(b.dir, "go.mod"), fmt.Sprintf("module docs.test\n%s\nrequire %s v0.0.0\n\nreplace %s => %s\n%s",
-		rest, module, module, top, text(t, "internal/docs/testdata/recipes.mod")))
+	write(t, filepath.Join(b.dir, "go.mod"), fmt.Sprintf("module docs.test\n%s\nrequire %[2]s v0.0.0\n\nreplace %[2]s => %[3]s\n"+
+		"\nrequire %[2]s/compat/gorilla v0.0.0\n\nreplace %[2]s/compat/gorilla => %[3]s/compat/gorilla\n%[4]s",
+		rest, module, top, text(t, "internal/docs/testdata/recipes.mod")))
 	write(t, filepath.Join(b.dir, "go.sum"), text(t, "go.sum")+text(t, "internal/docs/testdata/recipes.sum"))
 
 	for _, p := range strings.Fields("bufio bytes context crypto/sha256 database/sql encoding/json errors fmt html/template io io/fs log log/slog maps math/rand/v2" +
