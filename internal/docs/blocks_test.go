@@ -25,7 +25,7 @@ import (
 // is statements, which then stand in a function with ctx, w and r as a handler has them. Imports are added. A block
 // whose fence says "go everywhere" is part of every package of its page; it declares what the page takes for granted.
 //
-// testdata/recipes/<heading>_test.go, where there is one, is put beside the fragments of that heading and run.
+// testdata/<page>/<heading>_test.go, where there is one, is put beside the fragments of that heading and run.
 func TestBlocksCompile(t *testing.T) {
 	t.Parallel()
 	b := newBook(t)
@@ -328,17 +328,18 @@ func declared(file *ast.File) (names []string) {
 	return names
 }
 
-// behaviours puts the tests of recipes beside them.
+// behaviours puts the tests of headings beside their fragments.
 func (b *book) behaviours(t *testing.T) {
 	t.Helper()
-	tests, err := filepath.Glob("testdata/recipes/*_test.go")
+	tests, err := filepath.Glob("testdata/*/*_test.go")
 	if err != nil || len(tests) == 0 {
-		t.Fatalf("testdata/recipes holds no tests: %v", err)
+		t.Fatalf("testdata holds no tests: %v", err)
 	}
 	for _, name := range tests {
-		dir := filepath.Join(b.dir, "docs_recipes_"+strings.TrimSuffix(filepath.Base(name), "_test.go"))
+		page, heading := filepath.Base(filepath.Dir(name)), strings.TrimSuffix(filepath.Base(name), "_test.go")
+		dir := filepath.Join(b.dir, "docs_"+page+"_"+heading)
 		if _, err := os.Stat(dir); err != nil {
-			t.Errorf("%s is for a heading of docs/recipes.md that has no Go block", name)
+			t.Errorf("%s is for a heading of docs/ that has no Go block", name)
 			continue
 		}
 		content, err := os.ReadFile(name)
