@@ -3,8 +3,6 @@ package browser
 import (
 	"context"
 	"encoding/json"
-	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -111,7 +109,7 @@ func TestUsersOnOneDesk(t *testing.T) {
 	for n := range users {
 		apps[n].until(times[n]) // and not what another rang
 	}
-	keep(p, "desk")
+	p.shoot("desk-rung")
 
 	// ann, who sits here twice, ends her other session; its frame learns of it without a reload.
 	apps[0].press("a[href='/sessions']")
@@ -120,7 +118,7 @@ func TestUsersOnOneDesk(t *testing.T) {
 	seats[3].until("revoked")
 	apps[3].press("button.bell")
 	apps[3].until("ended")
-	keep(p, "desk-ended")
+	p.shoot("desk-ended")
 	seats[3].be("dan")
 	seats[3].until("dan · ")
 
@@ -131,24 +129,9 @@ func TestUsersOnOneDesk(t *testing.T) {
 	apps[0].press("a[href='/']")
 	apps[0].until("rang 1 time ")
 
-	for _, path := range []string{"/?seats=2"} {
-		p.open(path)
-		p.check(source, "desk")
-	}
+	p.open("/?seats=2")
+	p.check(source, "desk")
 	strip := visitor(t, b.scheme+"://a.users.localhost:"+b.port)
 	strip.open("/hardy-users/")
 	strip.check(source, "desk-seat")
-}
-
-// keep takes a picture of the page as it stands, where somebody asked for pictures.
-func keep(p *tab, name string) {
-	p.t.Helper()
-	folder := os.Getenv("HARDY_SCREENS")
-	if folder == "" {
-		return
-	}
-	picture := run(p, "a picture", chromedp.CaptureScreenshot())
-	if err := os.WriteFile(filepath.Join(folder, name+".png"), picture, 0o644); err != nil {
-		p.t.Error(err)
-	}
 }
