@@ -100,6 +100,18 @@ func each(ctx context.Context, s session.Scanner, do func(r *session.Record) err
 	}
 }
 
+// eachOf calls do for every record of the user that has not ended; of everybody, dead ones too, where user is "".
+func eachOf(ctx context.Context, s opened, user string, do func(r *session.Record) error) error {
+	if user == "" {
+		return each(ctx, s, do)
+	}
+	records, err := s.List(ctx, user)
+	for i := range records {
+		err = errors.Join(err, do(&records[i]))
+	}
+	return err
+}
+
 // sessionRow is a session in a list, and its JSON.
 type sessionRow struct {
 	Handle   string    `json:"handle"`
@@ -136,16 +148,11 @@ func sessionsList(ctx context.Context, p *printer, s opened, user string, all bo
 		}
 		return t.row(row, row.Handle, row.User, row.State, moment(row.Created), moment(row.Seen), moment(row.Expires))
 	}
-	var err error
-	if user != "" && !all {
-		var records []session.Record
-		records, err = s.List(ctx, user)
-		for i := range records {
-			err = errors.Join(err, show(&records[i]))
-		}
-	} else {
-		err = each(ctx, s, show)
+	owner := user
+	if all { // a user's list has no dead ones
+		owner = ""
 	}
+	err := eachOf(ctx, s, owner, show)
 	return errors.Join(err, t.end())
 }
 
@@ -202,22 +209,12 @@ func sessionsEnd(ctx context.Context, p *printer, s opened, user, handle string)
 	ended := 0
 	for {
 		var found []session.Record
-		keep := func(r *session.Record) error {
+		err := eachOf(ctx, s, user, func(r *session.Record) error {
 			if r.Handle == handle && state(r, time.Now()) == live {
 				found = append(found, *r)
 			}
 			return nil
-		}
-		err := error(nil)
-		if user != "" {
-			var records []session.Record
-			records, err = s.List(ctx, user)
-			for i := range records {
-				keep(&records[i])
-			}
-		} else {
-			err = each(ctx, s, keep)
-		}
+		})
 		if err != nil {
 			return err
 		}
