@@ -285,3 +285,53 @@ func TestCapUnderSimultaneousLogins(t *testing.T) {
 		})
 	}
 }
+
+// While a session is being renewed its old record and its successor are both live. Together they take one place: a
+// sign-in at that moment ends no session more for it, and is not refused for it.
+func TestCapDuringRenew(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		t.Run(fmt.Sprint("refuse ", refuse), func(t *testing.T) {
+			faults := sessiontest.NewFaults(store.NewMemory(nil))
+			m := session.NewManager(faults, capped(3, refuse))
+			all := []*visitor{signIn(t, m, "ann"), signIn(t, m, "ann")}
+			if !refuse {
+				all = append(all, signIn(t, m, "ann"))
+			}
+			renewed := all[1]
+			s, err := renewed.arrive()
+			must(t, err)
+			must(t, s.Renew())
+			faults.Add(sessiontest.Fault{Op: "end", Nth: 1, Before: func(sessiontest.Call) {
+				faults.Clear()
+				all = append(all, signIn(t, m, "ann"))
+			}})
+			must(t, renewed.leave(s))
+			if refuse {
+				wantLive(t, all, "", all...)
+			} else {
+				wantLive(t, all, session.ReasonEvicted, all[1:]...)
+			}
+			if list, err := m.List(ctx, "ann"); err != nil || len(list) != 3 {
+				t.Errorf("%d sessions are live, %v", len(list), err)
+			}
+		})
+	}
+}
+
+// The session that is being renewed may be the oldest one, which goes: with both of its records, and no other.
+func TestCapEvictsWhatIsBeingRenewed(t *testing.T) {
+	faults := sessiontest.NewFaults(store.NewMemory(nil))
+	m := session.NewManager(faults, capped(2, false))
+	all := []*visitor{signIn(t, m, "ann"), signIn(t, m, "ann")}
+	s, err := all[0].arrive()
+	must(t, err)
+	must(t, s.Renew())
+	faults.Add(sessiontest.Fault{Op: "end", Nth: 1, Before: func(sessiontest.Call) {
+		faults.Clear()
+		all = append(all, signIn(t, m, "ann"))
+	}})
+	if e, _ := errors.AsType[*session.ExpiredError](all[0].leave(s)); e == nil || e.Reason != session.ReasonEvicted {
+		t.Errorf("the one that was renewed: %v", e)
+	}
+	wantLive(t, all, session.ReasonEvicted, all[1:]...)
+}

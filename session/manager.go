@@ -41,8 +41,8 @@ type Options struct {
 	Lock bool
 	// MaxPerUser bounds how many sessions a user has at once: a sign-in beyond it ends the oldest, by
 	// creation, as ReasonEvicted. The store decides, so that it holds over all processes. A session past its
-	// idle timeout or lifetime takes no place; of the two sessions of a double-clicked sign-in neither ends for
-	// the other. Sessions that exist are let be where the number is lowered, until their user signs in.
+	// idle timeout or lifetime takes no place; the two sessions of a double-clicked sign-in share
+	// a place. Sessions that exist are let be where the number is lowered, until their user signs in.
 	// Default 0: no bound. It wants a store that is a Capper.
 	MaxPerUser int
 	// MaxFor gives the number for one user, in place of MaxPerUser; 0 is no bound. It is called at each

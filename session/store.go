@@ -17,7 +17,7 @@ var (
 	ErrConflict = errors.New("session: the record has another version")
 	// ErrFull: the store holds as many live records as it may. Nothing live was removed to make room.
 	ErrFull = errors.New("session: the store is full of live sessions")
-	// ErrCapped: CreateWithin without evict met as many live records of the user as allowed.
+	// ErrCapped: CreateWithin without evict met as many live sessions of the user as allowed.
 	ErrCapped = errors.New("session: the user has as many sessions as allowed")
 )
 
@@ -119,11 +119,13 @@ type Store interface {
 // over all processes.
 type Capper interface {
 	// CreateWithin creates r and sees to it, as one atomic step for the user, that at most max live
-	// records of r.User remain. Records expired at r.Seen take no place, nor do records that share
-	// r.Handle (what r replaces, and the other answer to a double click); neither are evicted. With
-	// evict, the oldest by Created (then by ID) end as ReasonEvicted at r.Seen and are returned as they
-	// stood before; without it, where there is no place, nothing is created and the error is ErrCapped.
-	// max is at least 1 and r.User not "".
+	// sessions of r.User remain. Records that share a Handle are one session: beside the record of one that
+	// is being rotated its successor lives for a moment, and so do the answers to a double click. Records
+	// expired at r.Seen take no place and are not evicted; those that share r.Handle are not, either. With
+	// evict, the sessions whose oldest record is the oldest by Created (then by ID) end, with all of
+	// their live records, as ReasonEvicted at r.Seen; the records are returned as they stood before. Without
+	// it, where there is no place, nothing is created and the error is ErrCapped. max is at least 1
+	// and r.User not "".
 	CreateWithin(ctx context.Context, r Record, max int, evict bool) (evicted []Record, err error)
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 
+	"example.com/hardy/internal/places"
 	"example.com/hardy/session"
 )
 
@@ -32,9 +33,8 @@ func (m *Memory) CreateWithin(ctx context.Context, r session.Record, limit int, 
 }
 
 func (m *Memory) createWithin(p *userShard, e *entry, r *session.Record, limit int, evict bool) (evicted []session.Record, lapsed []*entry, err error) {
-	others := m.rivals(p, e)
-	over := max(0, len(others)+1-limit)
-	if over > 0 && !evict {
+	over := places.Over(m.rivals(p, e), func(o rival) string { return o.handle }, limit)
+	if len(over) > 0 && !evict {
 		m.count.Add(-1)
 		return nil, nil, session.ErrCapped
 	}
@@ -42,14 +42,8 @@ func (m *Memory) createWithin(p *userShard, e *entry, r *session.Record, limit i
 		return nil, lapsed, err
 	}
 	p.add(e)
-	if over == 0 {
-		return nil, lapsed, nil
-	}
-	slices.SortFunc(others, func(a, b rival) int {
-		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.id, b.id))
-	})
 	how := session.End{Reason: session.ReasonEvicted, At: r.Seen, Purge: r.Seen.Add(session.Tombstone)}
-	for _, o := range others[:over] {
+	for _, o := range over {
 		// One that ended by itself meanwhile has left its place; no other goes for it.
 		if _, last, first := m.end(&o.entry.id, o.id, &how); first {
 			evicted = append(evicted, last)
@@ -63,19 +57,24 @@ func (m *Memory) createWithin(p *userShard, e *entry, r *session.Record, limit i
 type rival struct {
 	entry   *entry
 	id      string
+	handle  string
 	created instant
 }
 
-func (m *Memory) rivals(p *userShard, e *entry) []rival {
-	var found []rival
+// rivals returns them oldest first.
+func (m *Memory) rivals(p *userShard, e *entry) (found []rival) {
 	for _, o := range p.of[e.rest.user] {
 		s := m.shardOf(o)
 		s.mu.Lock()
-		takes := o.writable(e.seen) && o.name() != e.name()
+		handle := o.name()
+		takes := o.writable(e.seen) && handle != e.name()
 		s.mu.Unlock()
 		if takes {
-			found = append(found, rival{o, o.id.String(), o.created})
+			found = append(found, rival{o, o.id.String(), handle, o.created})
 		}
 	}
+	slices.SortFunc(found, func(a, b rival) int {
+		return cmp.Or(cmp.Compare(a.created, b.created), cmp.Compare(a.id, b.id))
+	})
 	return found
 }

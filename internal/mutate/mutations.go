@@ -154,6 +154,7 @@ var ofSessions = []mutation{
 	one("cap: refused, not evicted", "session/cap.go", "limit, !s.m.refuseLogin)", "limit, true)", sessions),
 	one("cap: a refused sign-in leaves nothing pending", "session/cap.go", "s.unlogin()\n", "", sessions),
 	one("cap: a refused sign-in shows the former values", "session/cap.go", "s.base, s.opened = nil, false", "_ = s.base", sessions),
+	one("cap: the records of one session share a place", "store/capper.go", "string { return o.handle }", "string { return o.id }", sessions),
 	one("cap: negative", "session/cap.go", "limit < 0 {", "limit < -9 {", sessions),
 	one("cap: a store that can't", "session/cap.go", "if m.capper, ok = m.store.(Capper); !ok {", "if m.capper, ok = m.store.(Capper); !ok && o == nil {", sessions),
 	one("seal: bound to its use", "session/seal.go", "sealed[1:], []byte(sealLabel))", "sealed[1:], nil)", sessions),

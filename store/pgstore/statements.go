@@ -104,8 +104,11 @@ func newStatements(table string) statements {
 				SELECT id, {fields}, data FROM {table}
 				WHERE username = $3::bytea AND username <> '' AND ended = '' AND expires > $7::bigint AND handle <> $2::text
 				ORDER BY id FOR NO KEY UPDATE
+			), places AS (
+				SELECT DISTINCT ON (handle) handle, created, id FROM live ORDER BY handle, created, {id text}
 			), over AS MATERIALIZED (
-				SELECT * FROM live ORDER BY created DESC, {id text} DESC OFFSET $18::bigint - 1
+				SELECT * FROM live WHERE handle IN
+					(SELECT handle FROM places ORDER BY created DESC, {id text} DESC OFFSET $18::bigint - 1)
 			), made AS (
 				INSERT INTO {table} (id, {fields}, data, due) SELECT {values}
 				WHERE $19::boolean OR NOT EXISTS (SELECT FROM over) ON CONFLICT (id) DO NOTHING RETURNING 1

@@ -7,16 +7,18 @@ import (
 	"slices"
 
 	"example.com/hardy/internal/column"
+	"example.com/hardy/internal/places"
 	"example.com/hardy/session"
 )
 
-const rivalsSQL = `SELECT id, created FROM hardy_sessions
+const rivalsSQL = `SELECT id, handle, created FROM hardy_sessions
 	WHERE user = ? AND user <> '' AND ended = '' AND expires > ? AND handle <> ?`
 
 // rival is a live record of the same user that takes a place.
 type rival struct {
 	key     []byte
 	id      string
+	handle  string
 	created int64
 }
 
@@ -38,14 +40,14 @@ func (s *Store) CreateWithin(ctx context.Context, r session.Record, limit int, e
 		if err != nil {
 			return err
 		}
-		over := max(0, len(others)+1-max(limit, 1))
-		if over > 0 && !evict {
+		over := places.Over(others, func(o rival) string { return o.handle }, max(limit, 1))
+		if len(over) > 0 && !evict {
 			return session.ErrCapped
 		}
 		if err := w.insert(args); err != nil {
 			return err
 		}
-		for _, o := range others[:over] {
+		for _, o := range over {
 			last, err := w.end(o.id, o.key, &how)
 			if err != nil {
 				return err
@@ -70,7 +72,7 @@ func (w *writer) rivals(user, handle string, now int64) (all []rival, err error)
 	defer rows.Close()
 	for rows.Next() {
 		var o rival
-		if err := rows.Scan(&o.key, &o.created); err != nil {
+		if err := rows.Scan(&o.key, &o.handle, &o.created); err != nil {
 			return nil, err
 		}
 		o.id = column.ID(o.key)

@@ -47,6 +47,7 @@ const (
 	ignoresContext        bug = "a context that is done is ignored"
 	capCountsExpired      bug = "CreateWithin counts expired records"
 	capEvictsSiblings     bug = "CreateWithin evicts records of the same handle"
+	capCountsRecords      bug = "CreateWithin counts the records of a session"
 	capEvictsNewest       bug = "CreateWithin evicts the newest"
 	capOffByOne           bug = "CreateWithin leaves one too many"
 	capRaces              bug = "CreateWithin is two steps"
@@ -110,6 +111,7 @@ func TestBrokenStoresFail(t *testing.T) {
 		{ignoresContext, "12 a context that is done", "want context canceled", ""},
 		{capCountsExpired, "capper counts no expired records", "the user has as many sessions as allowed", "capper evicts no expired"},
 		{capEvictsSiblings, "capper spares records of the same handle", "must not", ""},
+		{capCountsRecords, "capper counts the records of one handle once", "the user has as many sessions as allowed", "capper evicts all records"},
 		{capEvictsNewest, "capper evicts the oldest", "did not evict", "capper"},
 		{capOffByOne, "capper evicts the oldest", "did not evict", "capper|race capper|12|watcher hears evictions"},
 		{capRaces, "race capper never above max", "live", "race capper"},

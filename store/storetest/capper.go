@@ -104,6 +104,27 @@ func capperChecks() []check {
 			s.wantEvicted(again, 2, false)
 			s.wantListed(r.User, all[0], all[2], r, again)
 		}},
+		{name: "capper counts the records of one handle once", run: func(s *suite) {
+			all := s.aged(newUser(), 3)
+			next := newRecord(all[0].User) // all[1] is being rotated
+			next.Handle, next.Created = all[1].Handle, all[1].Created
+			s.mustCreate(next)
+			r := newRecord(next.User)
+			s.wantEvicted(r, 4, false)
+			s.wantListed(r.User, all[0], all[1], next, all[2], r)
+			again := newRecord(next.User)
+			s.wantEvicted(again, 4, true, all[0])
+			s.wantListed(r.User, all[1], next, all[2], r, again)
+		}},
+		{name: "capper evicts all records of a handle", run: func(s *suite) {
+			all := s.aged(newUser(), 3)
+			beside := newRecord(all[0].User) // the later answer to a double click
+			beside.Handle = all[0].Handle
+			s.mustCreate(beside)
+			r := newRecord(beside.User)
+			s.wantEvicted(r, 3, true, all[0], beside)
+			s.wantListed(r.User, all[1], all[2], r)
+		}},
 		{name: "capper refuses an id that is there", run: func(s *suite) {
 			all := s.aged(newUser(), 3)
 			r := newRecord(all[0].User)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"example.com/hardy/internal/places"
 	"example.com/hardy/session"
 )
 
@@ -261,15 +262,20 @@ func (m *model) CreateWithin(ctx context.Context, n session.Record, limit int, e
 		time.Sleep(100 * time.Microsecond)
 		m.mu.Lock()
 	}
-	over := max(0, len(live)+1-limit)
-	if over > 0 && !evict {
+	over := places.Over(live, func(r session.Record) string {
+		if m.bug == capCountsRecords {
+			return r.ID
+		}
+		return r.Handle
+	}, limit)
+	if len(over) > 0 && !evict {
 		return nil, session.ErrCapped
 	}
 	if err := m.create(n); err != nil {
 		return nil, err
 	}
 	var evicted []session.Record
-	for _, r := range live[:over] {
+	for _, r := range over {
 		last, err := m.end(r.ID, session.End{Reason: session.ReasonEvicted, At: n.Seen})
 		if err != nil {
 			return evicted, err
