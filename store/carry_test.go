@@ -72,6 +72,25 @@ func TestCarryMissesNoEnd(t *testing.T) {
 	}
 }
 
+// A session that was carried over alive and has ended in the old store since, where something does not go by Moving,
+// ends when its page is carried again.
+func TestCarryBringsALaterEnd(t *testing.T) {
+	ctx := t.Context()
+	old, new := store.NewMemory(nil), store.NewMemory(nil)
+	r := record(1, "ann", 50)
+	must(t, old.Create(ctx, r))
+	must(t, new.Import(ctx, r))
+	_, err := old.End(ctx, r.ID, logout(r))
+	must(t, err)
+	got, _, err := store.Carry(ctx, old, new, "", 10, r.Seen)
+	if err != nil || got != (store.Carried{Present: 1}) {
+		t.Errorf("%+v, %v", got, err)
+	}
+	if got, err := new.Load(ctx, r.ID); err != nil || got.Ended != session.ReasonLogout || got.Data != nil {
+		t.Errorf("%q, %v", got.Ended, err)
+	}
+}
+
 // deaf is a store that fails.
 type deaf struct{ *store.Memory }
 

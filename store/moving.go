@@ -158,8 +158,8 @@ func (m *moving) carry(ctx context.Context, r session.Record) (was bool, err err
 	if was = errors.Is(err, session.ErrExists); err != nil && !was {
 		return false, fmt.Errorf("store: carrying a record over: %w", err)
 	}
-	if r.Ended != "" {
-		return was, nil
+	if r.Ended != "" && !was {
+		return false, nil // its end went along
 	}
 	return was, m.endAsOld(ctx, r.ID)
 }
