@@ -19,6 +19,9 @@ type Old struct {
 	User string
 	// AuthTime is when they signed in. Zero: nobody knows, so that it counts as long ago.
 	AuthTime time.Time
+	// Deadline is when the session that is made ends, however active its visitor is, where the manager's lifetime does
+	// not end it before. Zero: it has none of its own.
+	Deadline time.Time
 	// Fill sets the values, on the blank session that is being made; it may call SetMeta and Remember. It may run for
 	// several requests at once, of which one succeeds. nil: there are none.
 	Fill func(s *Session) error
@@ -71,6 +74,50 @@ func (m *Manager) Import(ctx context.Context, t *Token, read func() (*Old, error
 	return s, s != nil, err
 }
 
+// ImportAhead makes the session of an old credential before its visitor comes with it: for who goes through a whole store of
+// old sessions, such as "hardy import". The first request with the credential finds the session by Import. made is
+// false where there was one, ended or not, and where there is nothing to carry over.
+//
+// The session lives as long as the old one would have, and no longer, whatever the manager's lifetimes are: until
+// old.Expires, if its visitor does not come; until old.Deadline, or old.Expires where that is zero, if he does. Then its idle
+// timeout is what is left until old.Expires, or Options.Idle where that is more. Remember, in Fill, gives its cookie a Max-Age.
+//
+// Errors: ErrUnavailable. ErrRemember, where Options.AAL allows no session to wait for its visitor for longer than an idle
+// timeout. Any other, such as ErrTooLarge or that of Fill: the old session can't be carried over.
+func (m *Manager) ImportAhead(ctx context.Context, t *Token, old *Old) (made bool, err error) {
+	if m.remember == 0 {
+		return false, ErrRemember
+	}
+	s := m.New()
+	rec, err := s.adopt(t, old)
+	if err != nil || rec.User == "" && !s.wrote() {
+		return false, err
+	}
+	m.await(&rec, old)
+	p := m.insist(ctx, time.Now())
+	defer p.done()
+	err = m.ask("create", func() error { return m.store.Create(p, rec) })
+	if errors.Is(err, ErrExists) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// await gives r the times of a session whose visitor was last seen in the old one.
+func (m *Manager) await(r *Record, old *Old) {
+	now := r.Seen
+	r.Deadline = earlier(or(old.Deadline, old.Expires), now.Add(m.remember))
+	expires := earlier(old.Expires, r.Deadline)
+	seen := earlier(now, expires.Add(-m.idle))
+	r.Idle = expires.Sub(seen)
+	purge := r.Purge
+	m.renew(r, seen)
+	r.Created = seen
+	if purge.After(r.Purge) {
+		r.Purge = purge
+	}
+}
+
 // madeOf is Load, but for ErrNotFound.
 func (m *Manager) madeOf(ctx context.Context, t *Token) (*Session, error) {
 	now := time.Now()
@@ -88,7 +135,7 @@ func (m *Manager) madeOf(ctx context.Context, t *Token) (*Session, error) {
 }
 
 var (
-	errOldExpired = errors.New("session: Old.Expires has passed, or is zero")
+	errOldExpired = errors.New("session: Old.Expires or Old.Deadline has passed, or Expires is zero")
 	errOldLogin   = errors.New("session: Old.Fill sets values; who is signed in is Old.User")
 )
 
@@ -123,7 +170,7 @@ func (m *Manager) carryOver(ctx context.Context, t *Token, old *Old) (*Session, 
 // adopt fills the session and makes the record of it.
 func (s *Session) adopt(t *Token, old *Old) (Record, error) {
 	now := wall()
-	if !old.Expires.After(now) {
+	if !old.Expires.After(now) || !old.Deadline.IsZero() && !old.Deadline.After(now) {
 		return Record{}, errOldExpired
 	}
 	if old.User != "" {
@@ -149,6 +196,9 @@ func (s *Session) adopt(t *Token, old *Old) (Record, error) {
 		ID: t.id, Handle: newHandle(), User: old.User, Version: 1,
 		Created: now, AuthTime: old.AuthTime,
 		Idle: or(d, s.m.idle), Deadline: now.Add(or(d, s.m.lifetime)),
+	}
+	if !old.Deadline.IsZero() {
+		r.Deadline = earlier(r.Deadline, old.Deadline)
 	}
 	s.m.renew(&r, now)
 	if kept := old.Expires.Add(Tombstone); kept.After(forever) {

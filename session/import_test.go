@@ -274,6 +274,139 @@ func TestImportOfACredentialThatLivesLong(t *testing.T) {
 	}
 }
 
+// A session that is made ahead of its visitor lives as long as the old one would have: unseen until the credential expires,
+// seen until the old deadline. The first request finds it.
+func TestImportAhead(t *testing.T) {
+	const hour = time.Hour
+	for name, test := range map[string]struct {
+		expires, deadline time.Duration // of the old session, from now
+		visits            []time.Duration
+		lives, ends       time.Duration
+	}{
+		"nobody comes":                  {expires: 20 * hour, lives: 20*hour - time.Minute, ends: 20*hour + time.Minute},
+		"and is not lengthened":         {expires: 20 * hour, visits: []time.Duration{hour, 19 * hour}, lives: 20*hour - time.Minute, ends: 20*hour + time.Minute},
+		"beyond the manager's lifetime": {expires: 90 * hour, visits: []time.Duration{80 * hour}, lives: 90*hour - time.Minute, ends: 90*hour + time.Minute},
+		"an old idle timeout":           {expires: 20 * time.Minute, deadline: 20 * hour, lives: 19 * time.Minute, ends: 21 * time.Minute},
+		"renewed by visits":             {expires: 20 * time.Minute, deadline: hour, visits: []time.Duration{19 * time.Minute, 45 * time.Minute}, lives: 59 * time.Minute, ends: 61 * time.Minute},
+		"renewed, and left":             {expires: 20 * time.Minute, deadline: 20 * hour, visits: []time.Duration{19 * time.Minute}, lives: 48 * time.Minute, ends: 51 * time.Minute},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				m, db := newManager(t, nil)
+				begin := time.Now()
+				was := old(t)
+				was.Expires = begin.Add(test.expires)
+				if test.deadline > 0 {
+					was.Deadline = begin.Add(test.deadline)
+				}
+				token := importToken(t, m, "credential")
+				if made, err := m.ImportAhead(ctx, token, was); err != nil || !made {
+					t.Fatal(made, err)
+				}
+				if made, err := m.ImportAhead(ctx, token, was); err != nil || made {
+					t.Errorf("again: %v, %v", made, err)
+				}
+				load := func() error {
+					s, made, err := m.Import(ctx, importToken(t, m, "credential"), func() (*session.Old, error) {
+						t.Error("read again")
+						return nil, nil
+					})
+					if err == nil && (made || s.User() != "ann" || rings.Get(s) != 2 || !s.AuthTime().Equal(was.AuthTime.Round(0))) {
+						t.Errorf("found: %q, %d rings", s.User(), rings.Get(s))
+					}
+					if err == nil {
+						must(t, m.Touch(ctx, s))
+					}
+					return err
+				}
+				for _, at := range test.visits {
+					time.Sleep(time.Until(begin.Add(at)))
+					must(t, load())
+				}
+				token = importToken(t, m, "credential")
+				time.Sleep(time.Until(begin.Add(test.lives)))
+				if _, err := m.Load(ctx, token); err != nil {
+					t.Errorf("after %v: %v", test.lives, err)
+				}
+				time.Sleep(time.Until(begin.Add(test.ends)))
+				if err := load(); !errors.Is(err, session.ErrExpired) {
+					t.Errorf("after %v: %v", test.ends, err)
+				}
+				page, _, err := db.Scan(ctx, "", 10)
+				must(t, err)
+				if r := page[0]; r.Seen.Before(r.Created) || r.Purge.Before(was.Expires.Add(session.Tombstone)) {
+					t.Errorf("created %v, seen %v, purge %v", r.Created, r.Seen, r.Purge)
+				}
+			})
+		})
+	}
+}
+
+// What was ended stays so, and what can't be carried over is told.
+func TestImportAheadRefuses(t *testing.T) {
+	m, db := newManager(t, &session.Options{MaxBytes: 100})
+	later := time.Now().Add(time.Hour)
+	for name, test := range map[string]struct {
+		old  *session.Old
+		want error // nil: any
+	}{
+		"too large":     {&session.Old{Expires: later, Fill: func(s *session.Session) error { return theme.Set(s, strings.Repeat("x", 200)) }}, session.ErrTooLarge},
+		"expired":       {&session.Old{Expires: time.Now().Add(-time.Second), User: "ann"}, nil},
+		"past its end":  {&session.Old{Expires: later, Deadline: time.Now().Add(-time.Second), User: "ann"}, nil},
+		"user's name":   {&session.Old{Expires: later, User: "a\x00b"}, session.ErrUser},
+		"Fill signs in": {&session.Old{Expires: later, Fill: func(s *session.Session) error { return s.Login("ann") }}, nil},
+	} {
+		if made, err := m.ImportAhead(ctx, importToken(t, m, name), test.old); made || err == nil || test.want != nil && !errors.Is(err, test.want) {
+			t.Errorf("%s: %v, %v", name, made, err)
+		}
+	}
+	if made, err := m.ImportAhead(ctx, importToken(t, m, "empty"), &session.Old{Expires: later, Fill: noValues}); made || err != nil {
+		t.Errorf("nothing to carry over: %v, %v", made, err)
+	}
+	strict := session.NewManager(db, &session.Options{AAL: session.AAL2})
+	if _, err := strict.ImportAhead(ctx, importToken(t, strict, "strict"), old(t)); !errors.Is(err, session.ErrRemember) {
+		t.Errorf("with AAL2: %v", err)
+	}
+	if n := count(t, db); n != 0 {
+		t.Errorf("%d records", n)
+	}
+	must(t, ahead(m, importToken(t, m, "left"), &session.Old{Expires: later, User: "ann"}))
+	s, err := m.Load(ctx, importToken(t, m, "left"))
+	must(t, err)
+	must(t, s.Logout())
+	must(t, m.Commit(ctx, s))
+	if made, err := m.ImportAhead(ctx, importToken(t, m, "left"), old(t)); made || err != nil {
+		t.Errorf("after a logout: %v, %v", made, err)
+	}
+	if _, err := m.Load(ctx, importToken(t, m, "left")); !errors.Is(err, session.ErrExpired) {
+		t.Errorf("after a logout: %v", err)
+	}
+}
+
+func ahead(m *session.Manager, t *session.Token, old *session.Old) error {
+	made, err := m.ImportAhead(ctx, t, old)
+	if err == nil && !made {
+		err = errors.New("not made")
+	}
+	return err
+}
+
+// A deadline of the old session's own holds for one that is made at the first visit, too.
+func TestImportKeepsAnOldDeadline(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := newManager(t, &session.Options{Idle: 2 * time.Hour})
+		was := old(t)
+		was.Deadline = time.Now().Add(time.Hour)
+		token := importToken(t, m, "credential")
+		_, _, err := m.Import(ctx, token, func() (*session.Old, error) { return was, nil })
+		must(t, err)
+		time.Sleep(61 * time.Minute)
+		if _, err := m.Load(ctx, token); !errors.Is(err, session.ErrExpired) {
+			t.Errorf("past the deadline: %v", err)
+		}
+	})
+}
+
 func TestImportTokenWiring(t *testing.T) {
 	m, _ := newManager(t, nil)
 	defer func() {
