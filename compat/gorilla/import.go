@@ -3,6 +3,7 @@ package gorilla
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"net/http"
 	"strings"
 	"time"
@@ -42,36 +43,50 @@ func Import(old sessions.Store, c *http.Cookie, secret []byte, carry func(values
 				return "", nil, nil
 			}
 			s, refused, err := readOld(old, r, c.Name)
+			var gone *noRow
 			switch {
 			case err != nil:
 				return "", nil, err
-			case s == nil && forged(refused):
-				return "", nil, nil
-			case s == nil:
-				return sent.credential, nil, nil // its row is gone
+			case s != nil:
+				found := carry(s.Values)
+				if found != nil {
+					found.Expires = expires
+				}
+				return sent.credentialOf(c.Name, s.ID), found, nil
+			case errors.As(refused, &gone):
+				return sent.credentialOf(c.Name, gone.id), nil, nil
 			}
-			found := carry(s.Values)
-			if found != nil {
-				found.Expires = expires
-			}
-			return sent.credential, found, nil
+			return "", nil, nil // forged
 		},
 		End: func(ctx context.Context, credential string) error {
-			_, text, _ := strings.Cut(credential, "\x00")
+			id, ok := strings.CutPrefix(credential, RowCredential(c.Name, ""))
+			if !ok {
+				return nil // it rests in the cookie, which is taken back
+			}
 			r, err := http.NewRequestWithContext(ctx, http.MethodGet, "/", nil)
 			if err != nil {
 				return err
 			}
-			r.AddCookie(&http.Cookie{Name: c.Name, Value: text})
-			s, _, err := readOld(old, r, c.Name)
-			if s == nil || s.ID == "" {
+			s := sessions.NewSession(old, c.Name)
+			s.ID, s.Options = id, &sessions.Options{MaxAge: -1}
+			if err := old.Save(r, nowhere{}, s); !errors.Is(err, fs.ErrNotExist) {
 				return err
 			}
-			s.Options.MaxAge = -1
-			return old.Save(r, nowhere{}, s)
+			return nil
 		},
 	}
 }
 
-// forged says whether an old cookie was refused for what it is, and not because its row is gone.
-func forged(err error) bool { return !errors.Is(err, errNoRow) }
+// RowCredential is the credential by which Import knows a session that rests in a row of the old store, such as a file of
+// sessions.FilesystemStore: the same for each cookie that names the row. It is for who goes through the rows
+// (session.Manager.ImportAhead), as "hardy import gorilla" does. A session that rests in its cookie (sessions.CookieStore) is
+// known by the cookie, and can't be found before it comes.
+func RowCredential(cookie, id string) string { return cookie + "\x00id\x00" + id }
+
+// credentialOf is what names the session for good; id is that of its row, "" where it rests in the cookie.
+func (c oldCookie) credentialOf(name, id string) string {
+	if id == "" {
+		return c.credential
+	}
+	return RowCredential(name, id)
+}

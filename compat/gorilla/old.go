@@ -46,7 +46,11 @@ func readOld(old sessions.Store, r *http.Request, name string) (s *sessions.Sess
 	var cookie securecookie.MultiError
 	switch {
 	case err == nil && (s == nil || s.IsNew), errors.Is(err, fs.ErrNotExist):
-		return nil, errNoRow, nil
+		gone := &noRow{}
+		if s != nil {
+			gone.id = s.ID
+		}
+		return nil, gone, nil
 	case err == nil:
 		return s, nil, nil
 	case errors.As(err, &cookie):
@@ -55,7 +59,10 @@ func readOld(old sessions.Store, r *http.Request, name string) (s *sessions.Sess
 	return nil, nil, err
 }
 
-var errNoRow = errors.New("gorilla: the old store knows no such session")
+// noRow is why a genuine cookie opens nothing: its row is gone.
+type noRow struct{ id string }
+
+func (*noRow) Error() string { return "gorilla: the old store knows no such session" }
 
 // arriveOld is the session that a cookie of Options.Old brings, which is made of it where there is none. nil: it brings none.
 func (st *Store) arriveOld(r *http.Request, name string) (*session.Session, error) {
