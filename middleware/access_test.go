@@ -208,7 +208,7 @@ func TestA8LockedOverHTTP(t *testing.T) {
 			{"OPTIONS", "/ring", nil}, {"GET", "/unlock/more", nil}, {"GET", "/look?hardy-start-over", script},
 		} {
 			got := st.send(ann, c.method, c.path, c.fields...)
-			if got.StatusCode != 401 || got.Header.Get("WWW-Authenticate") != `Session error="locked"` || len(got.setCookies()) > 0 ||
+			if got.StatusCode != 401 || got.Header.Get("WWW-Authenticate") != `Session error="locked", unlock="/unlock"` || len(got.setCookies()) > 0 ||
 				!strings.Contains(got.Header.Get("Cache-Control"), "no-store") || got.Header.Get("X-Ran") != "" {
 				t.Errorf("%s %s: %d %q", c.method, c.path, got.StatusCode, got.Header)
 			}

@@ -1,5 +1,5 @@
-// hardy.js: what a page that calls with fetch or htmx does when its session has ended.
-// It fires "hardy:expired" on the document, and opens a dialog unless a listener calls preventDefault.
+// hardy.js: what a page that calls with fetch or htmx does when its session has ended, or is locked.
+// It fires "hardy:expired" or "hardy:locked" on the document, and opens a dialog unless a listener calls preventDefault.
 (() => {
   "use strict";
   if (window.fetch.hardy) return; // included twice
@@ -9,16 +9,17 @@
   const send = window.fetch;
 
   // WWW-Authenticate may hold other challenges beside ours.
-  const expired = /(?:^|,)\s*Session error="expired"(?:, reason="([a-z]*)")?/;
+  const refusal = /(?:^|,)\s*Session error="(?:(expired)"(?:, reason="([a-z]*)")?|locked"(?:, unlock="([^"]*)")?)/;
 
   async function fetch(...args) {
     const began = performance.now();
     const response = await send.apply(window, args);
-    const challenge = response.status === 401 && ours(response) && expired.exec(response.headers.get("WWW-Authenticate") ?? "");
+    const challenge = response.status === 401 && ours(response) && refusal.exec(response.headers.get("WWW-Authenticate") ?? "");
     if (challenge && !byHtmx(args)) {
-      const detail = { reason: challenge[1] ?? "", response, reset: () => reset(began) };
+      const [, expired, reason = "", unlock = ""] = challenge;
+      const detail = expired ? { reason, response, reset: () => reset(began) } : { unlock: withNext(unlock), response };
       copies.set(detail, response.clone()); // the page may read the other one
-      announce(detail);
+      announce(expired ? "hardy:expired" : "hardy:locked", detail);
     }
     return response;
   }
@@ -34,19 +35,34 @@
     return new Headers(init?.headers ?? input?.headers ?? {}).has("HX-Request");
   }
 
-  function announce(detail) {
-    document.dispatchEvent(new CustomEvent("hardy:expired", { detail, bubbles: true, cancelable: true }));
+  function announce(name, detail) {
+    document.dispatchEvent(new CustomEvent(name, { detail, bubbles: true, cancelable: true }));
+  }
+
+  // withNext adds the way back to this page.
+  function withNext(path) {
+    const to = new URL(path, location.href);
+    if (to.pathname !== location.pathname) to.searchParams.set("next", location.pathname + location.search);
+    return to.pathname + to.search;
   }
 
   document.addEventListener("hardy:expired", (event) => {
     const began = performance.now();
     const detail = event.detail ?? {};
     detail.reset ??= () => reset(began);
-    // After all listeners, wherever they are.
-    setTimeout(() => {
-      if (!event.defaultPrevented) open(detail);
-    });
+    orElse(event, () => open(detail, ended()));
   }, true);
+
+  document.addEventListener("hardy:locked", (event) => {
+    orElse(event, () => open(event.detail, locked(event.detail)));
+  }, true);
+
+  // After all listeners, wherever they are.
+  function orElse(event, act) {
+    setTimeout(() => {
+      if (!event.defaultPrevented) act();
+    });
+  }
 
   let resetting = null;
   let lastReset = -1;
@@ -78,23 +94,30 @@
   const copies = new WeakMap(); // detail → answer
   let dialog = null;
 
-  async function open(detail) {
-    if (dialog) return;
-    dialog = document.createElement("dialog");
-    dialog.className = "hardy-expired";
-    dialog.setAttribute("role", "alertdialog");
-    dialog.setAttribute("aria-labelledby", "hardy-expired-title");
-    dialog.setAttribute("aria-describedby", "hardy-expired-text");
-    const text = await sentence(copies.get(detail));
+  // ended and locked are what the two dialogs say, and their way on.
+  function ended() {
     const button = element("button", "", settings.button || "Refresh now");
     button.type = "button";
-    button.autofocus = true;
     button.addEventListener("click", () => refresh(button));
-    dialog.append(
-      element("h2", "hardy-expired-title", settings.title || "Your session has ended"),
-      element("p", "hardy-expired-text", text),
-      button,
-    );
+    return { name: "hardy-expired", title: settings.title || "Your session has ended", text: settings.text, act: button };
+  }
+
+  function locked({ unlock }) {
+    const link = element("a", "", settings.lockedButton || "Unlock"); // a link can be opened in another tab: this page stays as it is
+    link.href = unlock;
+    return { name: "hardy-locked", title: settings.lockedTitle || "Your session is locked", text: settings.lockedText, act: link };
+  }
+
+  async function open(detail, { name, title, text, act }) {
+    if (dialog) return;
+    dialog = document.createElement("dialog");
+    dialog.className = "hardy-dialog " + name;
+    dialog.setAttribute("role", "alertdialog");
+    dialog.setAttribute("aria-labelledby", name + "-title");
+    dialog.setAttribute("aria-describedby", name + "-text");
+    text ||= await sentence(copies.get(detail));
+    act.autofocus = true;
+    dialog.append(element("h2", name + "-title", title), element("p", name + "-text", text), act);
     dialog.addEventListener("close", close);
     dress();
     const focused = document.activeElement;
@@ -118,7 +141,6 @@
 
   // The server says why in a sentence.
   async function sentence(response) {
-    if (settings.text) return settings.text;
     const known = "The session is no longer available.";
     if (!response?.headers.get("Content-Type")?.startsWith("application/problem+json")) return known;
     try {
@@ -151,7 +173,7 @@
   }
 
   const css = `
-dialog.hardy-expired {
+dialog.hardy-dialog {
   --card: #fff; --line: #dde1e7; --text: #1b2330; --quiet: #525d6d;
   --accent: #1d55c4; --accent-hover: #17459f; --on-accent: #fff;
   box-sizing: border-box; width: 27rem; max-width: calc(100vw - 2.5rem); margin: auto; padding: 2rem;
@@ -159,19 +181,19 @@ dialog.hardy-expired {
   box-shadow: 0 12px 40px rgb(20 30 50 / .25); text-align: center; overflow-wrap: anywhere;
   font: 1rem/1.55 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
 }
-dialog.hardy-expired::backdrop { background: rgb(15 20 30 / .5); }
-.hardy-expired h2 { margin: 0 0 .5rem; font-size: 1.375rem; line-height: 1.3; font-weight: 650; color: inherit; }
-.hardy-expired p { margin: 0 0 1.6rem; color: var(--quiet); }
-.hardy-expired button {
+dialog.hardy-dialog::backdrop { background: rgb(15 20 30 / .5); }
+.hardy-dialog h2 { margin: 0 0 .5rem; font-size: 1.375rem; line-height: 1.3; font-weight: 650; color: inherit; }
+.hardy-dialog p { margin: 0 0 1.6rem; color: var(--quiet); }
+.hardy-dialog :is(button, a) {
   display: block; box-sizing: border-box; width: 100%; margin: 0; padding: .72rem 1.25rem; cursor: pointer;
   border: 1px solid transparent; border-radius: .625rem; background: var(--accent); color: var(--on-accent);
-  font: inherit; font-weight: 600;
+  font: inherit; font-weight: 600; text-decoration: none;
 }
-.hardy-expired button:hover { background: var(--accent-hover); }
-.hardy-expired button:focus-visible { outline: 3px solid var(--accent); outline-offset: 3px; }
-.hardy-expired button:disabled { opacity: .6; cursor: default; }
+.hardy-dialog :is(button, a):hover { background: var(--accent-hover); }
+.hardy-dialog :is(button, a):focus-visible { outline: 3px solid var(--accent); outline-offset: 3px; }
+.hardy-dialog button:disabled { opacity: .6; cursor: default; }
 @media (prefers-color-scheme: dark) {
-  dialog.hardy-expired {
+  dialog.hardy-dialog {
     --card: #1b2028; --line: #2e3540; --text: #eceff4; --quiet: #a6b0be;
     --accent: #8db4ff; --accent-hover: #abc8ff; --on-accent: #0c1a33;
   }

@@ -27,7 +27,7 @@ func (o *Options) unlockRoutes() []string {
 // refuseLocked answers every request of a locked session but those that may unlock it.
 func (h *sessions) refuseLocked(w http.ResponseWriter, r *http.Request) {
 	head := w.Header()
-	head.Set("WWW-Authenticate", `Session error="locked"`)
+	head.Set("WWW-Authenticate", `Session error="locked", unlock="`+h.locked+`"`) // isPath: no quotes
 	addVary(head, h.carrier.Vary())
 	to := withNext(h.locked, r)
 	redirectHTMX(head, r, to)

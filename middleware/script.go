@@ -34,9 +34,14 @@ var hardyJS []byte
 //
 // A page that the back button brings out of the browser's memory is loaded anew: its session may have ended.
 //
+// Where the session is locked (session.Options.Lock) the event is "hardy:locked", and e.detail.unlock is the way to
+// Options.Unlock and from there back to this page. If nobody cancels it, the dialog has a link there; opened in another tab
+// it leaves this page, and what was typed into it, as it is. htmx is led there without a dialog.
+//
 // data-reset is where ResetHandler is mounted; reset() uses /hardy/reset without it. Where it is given,
 // "Refresh now" resets before it reloads: pages that Sessions does not serve, and those under Ended: Strict, need it.
-// data-title, data-text and data-button replace the dialog's texts; its class is hardy-expired.
+// data-title, data-text and data-button replace the dialog's texts, data-locked-title, data-locked-text and
+// data-locked-button those of the other; their classes are hardy-expired and hardy-locked.
 //
 // The script needs no more of a Content-Security-Policy than script-src 'self' and connect-src 'self'. It touches
 // no session; serve it outside of Sessions or on a path in Options.Skip. Browsers keep it for an hour, then ask

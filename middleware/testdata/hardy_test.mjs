@@ -30,7 +30,7 @@ class Element extends EventTarget {
 }
 
 // browser loads the script into a page whose fetch is served by serve.
-function browser(serve, dataset = {}) {
+function browser(serve, dataset = {}, at = home) {
   const document = new EventTarget();
   document.currentScript = { dataset };
   document.body = new Element("body");
@@ -43,7 +43,7 @@ function browser(serve, dataset = {}) {
   window.fetch = async (...args) => { calls.push(args); return serve(...args); };
   const context = vm.createContext({
     window, document, URL, Headers, CustomEvent, setTimeout, performance,
-    location: { href: home, origin: "https://app.example", reload: () => { page.reloads++; } },
+    location: { href: at, origin: "https://app.example", pathname: new URL(at).pathname, search: new URL(at).search, reload: () => { page.reloads++; } },
     CSSStyleSheet: class { replaceSync(css) { this.css = css; } },
     console: { error: (e) => page.errors.push(e) },
   });
@@ -52,7 +52,7 @@ function browser(serve, dataset = {}) {
   page.again = () => vm.runInContext(source, context);
   page.dialogs = () => document.body.children.filter((e) => e.name === "dialog");
   page.show = (persisted) => window.dispatchEvent(Object.assign(new Event("pageshow"), { persisted }));
-  page.on = (f) => document.addEventListener("hardy:expired", f);
+  page.on = (f, name = "hardy:expired") => document.addEventListener(name, f);
   return page;
 }
 
@@ -172,6 +172,48 @@ test("calls under way together need one reset", async () => {
   await page.fetch("/d"); // dead once more
   await Promise.all(resets);
   assert.equal(posts, 2);
+});
+
+const locked = (unlock = ', unlock="/unlock"') => answer(401, {
+  "WWW-Authenticate": `Session error="locked"${unlock}`,
+  "Content-Type": "application/problem+json",
+}, JSON.stringify({ type: "hardy/1/session-locked", status: 401, detail: "There was no activity. Nothing is lost." }));
+
+test("a locked session: a dialog with the way to unlock and back", async () => {
+  const page = browser(() => locked(), {}, "https://app.example/notes?year=2026");
+  page.on(() => assert.fail("it has not ended"));
+  let detail;
+  page.on((e) => { detail = e.detail; }, "hardy:locked");
+  const response = await page.fetch("/api");
+  assert.equal((await response.json()).type, "hardy/1/session-locked"); // the page may read it
+  await page.fetch("/api");
+  await settle();
+  assert.equal(detail.unlock, "/unlock?next=%2Fnotes%3Fyear%3D2026");
+  assert.equal(page.dialogs().length, 1);
+  const [dialog] = page.dialogs();
+  assert.deepEqual([dialog.className, dialog.modal, dialog.attributes.role], ["hardy-dialog hardy-locked", true, "alertdialog"]);
+  const [title, text, link] = dialog.children;
+  assert.deepEqual([title.id, text.id], [dialog.attributes["aria-labelledby"], dialog.attributes["aria-describedby"]]);
+  assert.deepEqual([title.textContent, text.textContent, link.textContent], ["Your session is locked", "There was no activity. Nothing is lost.", "Unlock"]);
+  assert.deepEqual([link.name, link.href, link.autofocus], ["a", "/unlock?next=%2Fnotes%3Fyear%3D2026", true]);
+});
+
+test("a locked session: cancelled, on the page that unlocks, and with texts of the page's own", async () => {
+  const cancelled = browser(() => locked());
+  cancelled.on((e) => e.preventDefault(), "hardy:locked");
+  await cancelled.fetch("/api");
+  await settle();
+  assert.equal(cancelled.dialogs().length, 0);
+
+  const own = { title: "Ended", lockedTitle: "Gesperrt", lockedText: "Bitte anmelden.", lockedButton: "Entsperren" };
+  for (const unlock of [undefined, ""]) { // of an older server: this page, loaded anew, has the link
+    const page = browser(() => locked(unlock), own, "https://app.example/unlock");
+    await page.fetch("/api");
+    await settle();
+    const parts = page.dialogs()[0].children;
+    assert.deepEqual(parts.map((e) => e.textContent), ["Gesperrt", "Bitte anmelden.", "Entsperren"]);
+    assert.equal(parts[2].href, "/unlock");
+  }
 });
 
 test("a reset that fails rejects, and the next one tries again", async () => {
