@@ -4,8 +4,12 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/hardy/internal/faultproxy"
 	"example.com/hardy/internal/servers"
@@ -99,6 +103,38 @@ func TestCallsReturnInTime(t *testing.T) {
 			})
 			t.Logf("it served again %v after", time.Since(began).Round(time.Millisecond))
 		})
+	}
+}
+
+// TestEveryWaitForAConnectionIsBounded: a caller who gives no deadline waits no longer than one who gives one, also where
+// all connections are taken.
+func TestEveryWaitForAConnectionIsBounded(t *testing.T) {
+	t.Parallel()
+	config, err := pgxpool.ParseConfig(servers.SharedPostgres(t).URL())
+	must(t, err)
+	var asked, bounded atomic.Int64
+	config.PrepareConn = func(ctx context.Context, _ *pgx.Conn) (bool, error) {
+		asked.Add(1)
+		if at, ok := ctx.Deadline(); ok && time.Until(at) <= callLimit {
+			bounded.Add(1)
+		}
+		return true, nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	must(t, err)
+	t.Cleanup(pool.Close)
+	s, err := New(t.Context(), pool, nil)
+	must(t, err)
+	asked.Store(0)
+	bounded.Store(0)
+	r := newRecord("ann")
+	for name, call := range calls(s, r) {
+		if err := call(context.Background()); err != nil && !answer(err) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if a, b := asked.Load(), bounded.Load(); a < 9 || a != b {
+		t.Errorf("of %d waits for a connection %d were bounded", a, b)
 	}
 }
 

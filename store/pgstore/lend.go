@@ -40,6 +40,11 @@ func (s *Store) write(ctx context.Context, f func(context.Context, *pgx.Conn) er
 
 // lend bounds f by the connection's own deadline. The context that f is given is for pgx to have one.
 func (s *Store) lend(ctx context.Context, f func(context.Context, *pgx.Conn) error, again func(err error, lost bool) bool) error {
+	if _, bounded := ctx.Deadline(); !bounded { // the wait for a connection is part of the call
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, callLimit)
+		defer cancel()
+	}
 	for tries := s.tries; ; tries-- {
 		conn, err := s.pool.Acquire(ctx)
 		if err != nil {
@@ -70,7 +75,7 @@ func (s *Store) lend(ctx context.Context, f func(context.Context, *pgx.Conn) err
 			return fmt.Errorf("no answer came in time, what was asked may have happened: %w", ctx.Err())
 		case lost && !time.Now().Before(until):
 			return fmt.Errorf("no answer came in time, what was asked may have happened: %w", context.DeadlineExceeded)
-		case tries == 0 || !again(err, lost):
+		case tries <= 0 || !again(err, lost):
 			return err
 		}
 	}

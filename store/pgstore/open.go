@@ -35,23 +35,15 @@ const connectTimeout = 5 * time.Second
 // a server older than 14, CockroachDB; another isolation level than read committed; tables of another shape or of a newer
 // Hardy; missing rights. ctx bounds the opening alone.
 func Open(ctx context.Context, url string, o *Options) (*Store, error) {
-	config, err := pgxpool.ParseConfig(url)
-	if scheme, _, ok := strings.Cut(url, "://"); ok && err == nil && scheme != "postgres" && scheme != "postgresql" && !strings.Contains(scheme, "=") {
-		err = fmt.Errorf("the scheme %s is none of PostgreSQL's", scheme)
-	}
+	config, err := parse(url)
 	if err != nil {
-		return nil, fmt.Errorf("pgstore: the URL cannot be used (postgres://user:password@host:port/database, pool_max_conns at least 1): %w", err)
+		return nil, err
 	}
 	c := config.ConnConfig
-	if c.ConnectTimeout == 0 {
-		c.ConnectTimeout = connectTimeout
-	}
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // see dead
-	if c.ValidateConnect == nil {
-		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
-	}
-	if c.RuntimeParams["application_name"] == "" {
-		c.RuntimeParams["application_name"] = "hardy"
+	listen, err := parseListen(o)
+	if err != nil {
+		return nil, err
 	}
 	at := newPlace(c, o)
 	conn, err := pgx.ConnectConfig(ctx, c)
@@ -72,9 +64,55 @@ func Open(ctx context.Context, url string, o *Options) (*Store, error) {
 	if err != nil {
 		return nil, at.explain(err)
 	}
-	s := newStore(pool, at, o)
+	s := newStore(pool, at, listen)
 	s.owned = true
 	return s, nil
+}
+
+// parse reads a URL, or keywords and values. Its errors repeat nothing of it, because it may hold a password.
+func parse(url string) (*pgxpool.Config, error) {
+	config, err := pgxpool.ParseConfig(url)
+	fault := ""
+	scheme, rest, isURL := strings.Cut(url, "://")
+	rest, _, _ = strings.Cut(rest, "?")
+	switch user := rest[:max(0, strings.LastIndexByte(rest, '@'))]; {
+	case isURL && !strings.ContainsAny(scheme, " =") && scheme != "postgres" && scheme != "postgresql":
+		fault = "the scheme is none of PostgreSQL's"
+	case isURL && strings.ContainsAny(user, "@/#"): // the rest of the password would be taken for a host or a database
+		fault = "in a user's name and password write %40 for @, %2F for / and %23 for #"
+	case err != nil:
+		text := err.Error() // begins with the URL, of which pgx hides what it takes for the password
+		fault = text[strings.LastIndex(text, "`: ")+1:]
+		if fault = strings.TrimPrefix(fault, ": "); strings.HasPrefix(fault, "failed to parse") {
+			fault, _, _ = strings.Cut(fault, " (")
+		}
+	}
+	if fault != "" {
+		return nil, fmt.Errorf("pgstore: the URL cannot be used (postgres://user:password@host:port/database, pool_max_conns at least 1): %s", fault)
+	}
+	c := config.ConnConfig
+	if c.ConnectTimeout == 0 {
+		c.ConnectTimeout = connectTimeout
+	}
+	if c.ValidateConnect == nil {
+		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsReadWrite
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "hardy"
+	}
+	return config, nil
+}
+
+// parseListen returns how Watch connects; nil: as the pool.
+func parseListen(o *Options) (*pgx.ConnConfig, error) {
+	if o == nil || o.Listen == "" {
+		return nil, nil
+	}
+	config, err := parse(o.Listen)
+	if err != nil {
+		return nil, fmt.Errorf("pgstore: Options.Listen: %s", strings.TrimPrefix(err.Error(), "pgstore: "))
+	}
+	return config.ConnConfig, nil
 }
 
 // New keeps sessions in a database that the caller has a pool for. It makes the tables there, or brings them up to
@@ -88,6 +126,10 @@ func New(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Store, error) {
 	if pool == nil {
 		return nil, errors.New("pgstore: the pool is nil; give New one of pgxpool.New, or use Open")
 	}
+	listen, err := parseListen(o)
+	if err != nil {
+		return nil, err
+	}
 	at := newPlace(pool.Config().ConnConfig, o)
 	conn, err := pool.Acquire(ctx)
 	if err != nil {
@@ -97,7 +139,7 @@ func New(ctx context.Context, pool *pgxpool.Pool, o *Options) (*Store, error) {
 	if _, err := at.setUp(ctx, conn.Conn(), migrations); err != nil {
 		return nil, at.explain(err)
 	}
-	return newStore(pool, at, o), nil
+	return newStore(pool, at, listen), nil
 }
 
 // place is where the tables lie.

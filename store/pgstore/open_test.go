@@ -106,6 +106,36 @@ func TestWhatCannotServeIsRefused(t *testing.T) {
 	}
 }
 
+// TestNoPartOfThePasswordIsTold where the URL is written so that parts of it look like something else.
+func TestNoPartOfThePasswordIsTold(t *testing.T) {
+	for _, password := range []string{"se/cret", "se#cret", "se?cret", "12/cret", "12#cret", "12?cret", "se:cret", "se@cret", "se%zzcret", "se cret", "se[cret", "se\x7fcret", "se'cret"} {
+		for _, form := range []string{
+			"postgres://app:PW@127.0.0.1:1/db", "postgresql://:PW@127.0.0.1:1", "postgres://app:PW@127.0.0.1:x/db",
+			"postgres://app:PW@127.0.0.1:1/db?pool_max_conns=0", "postgres://127.0.0.1:1/db?sslmode=odd&password=PW", "mysql://app:PW@127.0.0.1:1/db",
+			"host=127.0.0.1 port=1 user=app password=PW", "host=127.0.0.1 port=x password='PW'", "host=127.0.0.1 port=1 sslmode=odd password = PW",
+		} {
+			address := strings.Replace(form, "PW", password, 1)
+			ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+			defer cancel()
+			for _, o := range []*Options{nil, {Listen: address}} {
+				good := address
+				if o != nil {
+					good = "host=127.0.0.1 port=1"
+				}
+				_, err := Open(ctx, good, o)
+				if err == nil {
+					t.Fatalf("%q was opened", address)
+				}
+				for _, part := range []string{"cret", ":se", `"se`, ":12", `"12`} {
+					if strings.Contains(err.Error(), part) {
+						t.Errorf("%q, %v: the error tells a part of the password: %v", address, o, err)
+					}
+				}
+			}
+		}
+	}
+}
+
 // TestReplicaIsRefused, and passed over where the URL names the primary too.
 func TestReplicaIsRefused(t *testing.T) {
 	t.Parallel()
@@ -120,8 +150,11 @@ func TestReplicaIsRefused(t *testing.T) {
 		t.Fatalf("Open of a replica: %v", err)
 	}
 	both := at(t, replica.URL(), func(u *url.URL) { u.Host += "," + primary.Addr })
-	s := open(t, both, nil)
+	s := open(t, both, &Options{Listen: both + "&pool_max_conns=2"})
 	mustCreate(t, s, newRecord("ann"))
+	h := watch(t, s)
+	id := mustEnd(t, s)
+	until(t, "the end is heard from the primary", func() bool { return h.of(id) })
 
 	pool, err := pgxpool.New(t.Context(), replica.URL())
 	if err != nil {
@@ -213,6 +246,9 @@ func TestNewOnAPool(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer pool.Close()
+	if _, err := New(t.Context(), pool, &Options{Listen: "mysql://127.0.0.1"}); err == nil || !strings.Contains(err.Error(), "Options.Listen") {
+		t.Errorf("New with a Listen that cannot be used: %v", err)
+	}
 	s, err := New(t.Context(), pool, &Options{Table: "mine"})
 	if err != nil {
 		t.Fatal(err)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"example.com/hardy/session"
@@ -20,7 +21,8 @@ type Options struct {
 	// the schema is called the same with _schema behind it. At most 56 bytes.
 	Table string
 	// Listen is the URL of the server itself, for Watch alone, where the Store's connections go through a pooler:
-	// notifications do not pass one. "": as the Store's other connections.
+	// notifications do not pass one. With several hosts in it the one that takes writes is found. "": as the Store's
+	// other connections.
 	Listen string
 }
 
@@ -40,9 +42,9 @@ type Store struct {
 	pool    *pgxpool.Pool
 	owned   bool // by Open: Close closes pool
 	place   place
-	tries   int32 // for a call that did nothing: once for each connection that may be dead, and once more
-	listen  string
-	trusted time.Duration // an idle connection is for so long, and is then asked before it is used
+	tries   int32           // for a call that did nothing: once for each connection that may be dead, and once more
+	listen  *pgx.ConnConfig // nil: as the pool
+	trusted time.Duration   // an idle connection is for so long, and is then asked before it is used
 	sql     statements
 
 	gate     *gate
@@ -63,12 +65,9 @@ var (
 
 var errClosed = fmt.Errorf("the store is closed: %w", fs.ErrClosed)
 
-func newStore(pool *pgxpool.Pool, at place, o *Options) *Store {
-	if o == nil {
-		o = &Options{}
-	}
+func newStore(pool *pgxpool.Pool, at place, listen *pgx.ConnConfig) *Store {
 	g := newGate()
-	s := &Store{pool: pool, place: at, tries: pool.Config().MaxConns, listen: o.Listen, trusted: trusted, sql: newStatements(at.table()), gate: g}
+	s := &Store{pool: pool, place: at, tries: pool.Config().MaxConns, listen: listen, trusted: trusted, sql: newStatements(at.table()), gate: g}
 	s.loads = lane[*loading]{gate: g, alone: s.loadOne, together: s.loadMany}
 	s.replaces = lane[*replacing]{gate: g, alone: s.replaceOne, together: s.replaceMany,
 		id: func(r *replacing) string { return string(r.key) }}

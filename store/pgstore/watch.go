@@ -90,16 +90,14 @@ func (s *Store) listenOnce(ctx context.Context, tell func(session.Ended)) error 
 func (s *Store) listener(ctx context.Context) (*pgx.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, 2*connectTimeout)
 	defer cancel()
-	pool := s.pool.Config()
-	config := pool.ConnConfig
-	if s.listen != "" {
-		var err error
-		if config, err = pgx.ParseConfig(s.listen); err != nil {
-			return nil, err
-		}
-	} else if pool.BeforeConnect != nil {
-		if err := pool.BeforeConnect(ctx, config); err != nil {
-			return nil, err
+	config := s.listen
+	if config == nil {
+		pool := s.pool.Config()
+		config = pool.ConnConfig
+		if pool.BeforeConnect != nil {
+			if err := pool.BeforeConnect(ctx, config); err != nil {
+				return nil, err
+			}
 		}
 	}
 	conn, err := pgx.ConnectConfig(ctx, config)
