@@ -50,16 +50,16 @@ func onGin(a *app) http.Handler {
 }
 
 // wrap makes middleware of net/http one of gin. The rest of the chain runs inside of it, and writes through it; where it
-// answers by itself, the chain ends.
+// answers by itself, the chain ends. Afterwards, a panic or not, gin answers through its own writer.
 func wrap(middleware func(http.Handler) http.Handler) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		request, writer, passed := c.Request, c.Writer, false
+		defer func() { c.Request, c.Writer = request, writer }()
 		middleware(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			passed = true
 			c.Request, c.Writer = r, &through{writer, w}
 			c.Next()
 		})).ServeHTTP(writer, request)
-		c.Request, c.Writer = request, writer
 		if !passed {
 			c.Abort()
 		}

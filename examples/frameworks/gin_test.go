@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -50,5 +51,26 @@ func TestGinSendsThroughTheSession(t *testing.T) {
 				t.Errorf("%s, store down %v: %d, %d cookies", name, down, got.StatusCode, len(got.Cookies()))
 			}
 		}
+	}
+}
+
+// gin.Default has Recovery further out: its 500 stores nothing of the handler that panicked.
+func TestGinRecoversOutside(t *testing.T) {
+	gin.SetMode(gin.TestMode)
+	rows := store.NewMemory(nil)
+	sessions := middleware.Sessions(session.NewManager(rows, nil), cookie.DevKeys("frameworks"), &middleware.Options{AllowDevKeys: true})
+	router := gin.New()
+	router.Use(gin.RecoveryWithWriter(io.Discard), wrap(sessions))
+	router.POST("/login", func(c *gin.Context) {
+		if err := session.From(c.Request.Context()).Login("ann"); err != nil {
+			t.Error(err)
+		}
+		panic("half way")
+	})
+	w := httptest.NewRecorder()
+	router.ServeHTTP(w, httptest.NewRequest("POST", "/login", nil))
+	n, err := rows.Count(t.Context())
+	if got := w.Result(); err != nil || n != 0 || got.StatusCode != http.StatusInternalServerError || len(got.Cookies()) != 0 {
+		t.Errorf("%d sessions stored, %v; %d with cookies %v", n, err, got.StatusCode, got.Cookies())
 	}
 }
