@@ -224,21 +224,31 @@ func TestCluster(t *testing.T) {
 
 // TestWhatCannotBeServed is refused before anything begins.
 func TestWhatCannotBeServed(t *testing.T) {
+	t.Chdir(t.TempDir())
 	for _, c := range []struct {
 		args []string
 		want string
+		says string // of the processes
 	}{
-		{[]string{"-http", "0.0.0.0:0"}, "this computer only"},
-		{[]string{"-http", "127.0.0.1:0", "-redis", "redis://a", "-postgres", "postgres://b"}, "in one place"},
-		{[]string{"-http", "127.0.0.1:0", "-postgres", "postgres://nobody@127.0.0.1:1/x"}, "exit status"},
+		{[]string{"-http", "0.0.0.0:0"}, "this computer only", ""},
+		{[]string{"-http", "127.0.0.1:0", "-redis", "redis://a", "-postgres", "postgres://b"}, "in one place", ""},
+		{[]string{"-http", "127.0.0.1:0", "-postgres", "postgres://nobody@127.0.0.1:1/x"}, "exit status", "nothing listens there"},
+		{[]string{"-http", "127.0.0.1:0", "-redis", "redis://127.0.0.1:1"}, "exit status", "nothing listens there"},
+		{[]string{"-http", "127.0.0.1:0", "-redis", "127.0.0.1:1"}, "exit status", "redis://"},
+		{[]string{"-http", "127.0.0.1:0", "-postgres", "127.0.0.1/app"}, "exit status", "postgres://"},
 	} {
 		out := &screen{}
-		err := run(t.Context(), c.args, out)
+		ctx, stop := context.WithTimeout(t.Context(), patience) // what serves after all ends too
+		err := run(ctx, c.args, out)
+		stop()
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%q: %v", c.args, err)
 		}
-		if c.want == "exit status" && !strings.Contains(out.String(), "nothing listens there") {
-			t.Errorf("it does not say why: %s", out)
+		if !strings.Contains(out.String(), c.says) {
+			t.Errorf("%q: it does not say why: %s", c.args, out)
 		}
+	}
+	if left, err := os.ReadDir("."); len(left) > 0 || err != nil {
+		t.Errorf("it has left %v, %v", left, err)
 	}
 }

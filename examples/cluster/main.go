@@ -59,15 +59,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	if ip := net.ParseIP(host); err != nil || host != "localhost" && (ip == nil || !ip.IsLoopback()) {
 		return fmt.Errorf("-http %q: without TLS this serves this computer only; take 127.0.0.1:8084", *address)
 	}
-	where := "a file"
+	where := inFile
 	records := *redis
 	switch {
 	case *redis != "" && *postgres != "":
 		return errors.New("sessions rest in one place: give -redis or -postgres")
 	case *redis != "":
-		where = "Redis"
+		where = inRedis
 	case *postgres != "":
-		records, where = *postgres, "PostgreSQL"
+		records, where = *postgres, inPostgres
 	default:
 		folder, err := os.MkdirTemp("", "cluster-*")
 		if err != nil {

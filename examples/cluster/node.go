@@ -23,11 +23,18 @@ import (
 	"example.com/hardy/store/sqlitestore"
 )
 
+// The kinds of store.
+const (
+	inFile     = "a file"
+	inRedis    = "Redis"
+	inPostgres = "PostgreSQL"
+)
+
 // What the door tells a process by its environment.
 const (
 	nodeVar  = "HARDY_CLUSTER_NODE"  // its number
 	storeVar = "HARDY_CLUSTER_STORE" // where the records rest
-	whereVar = "HARDY_CLUSTER_WHERE" // the same, for people
+	whereVar = "HARDY_CLUSTER_WHERE" // of which kind that is, in the words of the page
 	keysVar  = "HARDY_CLUSTER_KEYS"  // one ring for all: each opens the cookies that another has sealed
 )
 
@@ -45,7 +52,7 @@ func runNode(ctx context.Context) (err error) {
 		io.Copy(io.Discard, os.Stdin)
 		gone()
 	}()
-	records, err := openStore(ctx, os.Getenv(storeVar))
+	records, err := openStore(ctx, os.Getenv(whereVar), os.Getenv(storeVar))
 	if err != nil {
 		return err
 	}
@@ -77,13 +84,11 @@ type records interface {
 	io.Closer
 }
 
-// openStore opens what the address names: a server, or a file.
-func openStore(ctx context.Context, address string) (records, error) {
-	scheme, _, _ := strings.Cut(address, "://")
-	switch scheme {
-	case "redis", "rediss":
+func openStore(ctx context.Context, kind, address string) (records, error) {
+	switch kind {
+	case inRedis:
 		return redisstore.Open(ctx, address, nil)
-	case "postgres", "postgresql":
+	case inPostgres:
 		return pgstore.Open(ctx, address, nil)
 	}
 	return sqlitestore.Open(ctx, address, nil)
