@@ -434,6 +434,34 @@ func TestContextOfASessionThatEndedMeanwhile(t *testing.T) {
 	})
 }
 
+// Where nobody held on to anything a moment ago, the one who begins is asked about all the same: the goroutines that
+// have stopped, and those that start, meet.
+func TestContextRightAfterTheLastOne(t *testing.T) {
+	rounds := 20_000
+	if raceDetector {
+		rounds = 4000
+	}
+	all, _ := nodes(t, quiet())
+	last := signIn(t, all[0], "bob").on(all[1]).stream()
+	for i := range rounds {
+		s := signIn(t, all[0], "ann").on(all[1]).stream()
+		_, err := all[0].RevokeUser(ctx, "ann")
+		must(t, err)
+		leave, err := last.OnEnd(func(error) {})
+		must(t, err)
+		// Not always at the same moment; a sleep would be too long.
+		for begin := time.Now(); time.Since(begin) < time.Duration(i%50)*40*time.Nanosecond; {
+		}
+		leave()
+		held := s.Context()
+		select {
+		case <-held.Done():
+		case <-time.After(20 * time.Second):
+			t.Fatal("it had ended before it was asked for, and its context is not done")
+		}
+	}
+}
+
 // A store that can't tell of ends is asked.
 func TestContextWithoutAWatcher(t *testing.T) {
 	for name, wrap := range map[string]func(*store.Memory) session.Store{
@@ -461,6 +489,28 @@ func TestContextWithoutAWatcher(t *testing.T) {
 			})
 		})
 	}
+}
+
+// deaf is a Watcher that can't listen, such as a Redis whose user may not subscribe.
+type deaf struct{ *store.Memory }
+
+func (deaf) Watch(context.Context, func(session.Ended)) error {
+	return errors.New("no right to listen")
+}
+
+// Nor is one that could, and fails at it for good, taken at its silence.
+func TestContextWhereNothingIsHeard(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := store.NewMemory(nil)
+		here, there := session.NewManager(deaf{db}, quiet()), session.NewManager(db, quiet())
+		held := signIn(t, there, "ann").on(here).stream().Context()
+		time.Sleep(time.Minute)
+		wantOpen(t, "alive", held)
+		_, err := there.RevokeUser(ctx, "ann")
+		must(t, err)
+		time.Sleep(13 * time.Second)
+		wantCause(t, "ended elsewhere", held, session.ReasonRevoked)
+	})
 }
 
 // An open stream alone keeps no session alive; one that counts as activity does, up to the lifetime, on whichever node it

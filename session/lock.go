@@ -51,6 +51,7 @@ func (s *Session) Unlock() error {
 func (s *Session) unlock() {
 	if s.err == ErrLocked {
 		s.err, s.fail, s.opened = nil, nil, false
+		s.part() // its Context has ended
 	}
 }
 

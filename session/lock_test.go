@@ -182,6 +182,64 @@ func TestLockedWhileARequestWorks(t *testing.T) {
 	})
 }
 
+// A connection that counts as activity does so up to the moment when the session is locked, and unlocks nothing after
+// the store could not be asked for a while.
+func TestKeepAliveUnlocksNothing(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		faults := sessiontest.NewFaults(store.NewMemory(nil))
+		m := session.NewManager(faults, locking())
+		v := signIn(t, m, "ann")
+		s := v.stream()
+		held := s.Context()
+		must(t, s.KeepAlive(held))
+		time.Sleep(2*time.Hour + 30*time.Second) // half a minute after it was renewed
+		wantOpen(t, "kept alive", held)
+
+		for _, op := range []string{"touch", "load"} {
+			faults.Add(sessiontest.Fault{Op: op, Err: errors.New("no route")})
+		}
+		time.Sleep(31 * time.Minute)
+		wantOpen(t, "for lack of an answer", held)
+		faults.Clear()
+		time.Sleep(5 * time.Second)
+		if _, err := v.arrive(); err != session.ErrLocked {
+			t.Errorf("after 31 minutes without activity: %v", err)
+		}
+		if err := context.Cause(held); err != session.ErrLocked {
+			t.Errorf("its context: %v", err)
+		}
+	})
+}
+
+// Who has unlocked, or signed in again, waits for the end of what goes on.
+func TestContextAfterUnlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := newManager(t, locking())
+		for what, verified := range map[string]func(*session.Session) error{
+			"Unlock": (*session.Session).Unlock,
+			"Login":  func(s *session.Session) error { return s.Login("ann") },
+		} {
+			v := signIn(t, m, "ann")
+			time.Sleep(32 * time.Minute)
+			s, err := v.arrive()
+			if err != session.ErrLocked {
+				t.Fatal(err)
+			}
+			if locked := s.Context(); context.Cause(locked) != session.ErrLocked {
+				t.Errorf("locked: %v", context.Cause(locked))
+			}
+			must(t, verified(s))
+			must(t, v.leave(s))
+			held := s.Context()
+			synctest.Wait()
+			wantOpen(t, "after "+what, held)
+			v.do(func(s *session.Session) { must(t, s.Logout()) })
+			synctest.Wait()
+			wantCause(t, "after "+what, held, session.ReasonLogout)
+		}
+	})
+}
+
 // Two clicks on Unlock at once: both answers carry a token that works.
 func TestUnlockTwiceAtOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -213,6 +213,7 @@ func (w *watch) scanBy(t time.Time) {
 // listen hears of ends from the store, as long as ctx lasts.
 func (w *watch) listen(ctx context.Context) {
 	watcher, ok := w.m.store.(Watcher)
+	asked := time.Now()
 	for ctx.Err() == nil {
 		pause := retryAfter
 		if ok {
@@ -224,6 +225,10 @@ func (w *watch) listen(ctx context.Context) {
 				ok = false
 			default:
 				w.m.log.Warn("session: the store no longer tells of ends; asking it again", "error", err)
+				if now := time.Now(); now.Sub(asked) >= pollEvery {
+					asked = now
+					w.hear(Ended{})
+				}
 			}
 		} else {
 			w.hear(Ended{})
@@ -334,6 +339,10 @@ var errUnsure = errors.New("it could not be asked whether the session lives")
 // checkAll asks the store about everything that is asked for. Where it gives no answer, the rest waits.
 func (w *watch) checkAll(ctx context.Context) {
 	w.mu.Lock()
+	if ctx.Err() != nil { // those are for the look that came after this one
+		w.mu.Unlock()
+		return
+	}
 	list := w.asked
 	w.asked = nil
 	w.mu.Unlock()
@@ -358,6 +367,10 @@ func (w *watch) checkAll(ctx context.Context) {
 	}
 
 	w.mu.Lock()
+	if ctx.Err() != nil {
+		w.mu.Unlock()
+		return // nobody holds on to any of them
+	}
 	w.asked = append(w.asked, list...)
 	switch {
 	case !fault.Load():
@@ -380,7 +393,7 @@ func (w *watch) check(ctx context.Context, h *held) bool {
 	h.asked = false
 	rec, gone := h.rec, h.gone
 	now := wall()
-	renew := h.renewing > 0 && !now.Before(h.due())
+	renew := h.renewing > 0 && !now.Before(h.due()) && !rec.idled(now) // a locked session is renewed by nobody
 	w.mu.Unlock()
 	if gone {
 		return true
