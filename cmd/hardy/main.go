@@ -4,6 +4,7 @@
 //	hardy key new|list|rotate|retire|revoke|drop FILE
 //	hardy sessions list|count|end|end-user STORE
 //	hardy move FROM TO
+//	hardy import scs|gorilla FROM TO
 //	hardy doctor
 //	hardy completion SHELL
 //	hardy man FOLDER
@@ -72,7 +73,7 @@ func run(ctx context.Context, args []string, out, messages io.Writer) int {
 	root.SetOut(out)
 	root.SetErr(messages)
 	root.SetArgs(args)
-	root.AddCommand(keyCommand(p), sessionsCommand(p), moveCommand(p), doctorCommand(p), manCommand(root))
+	root.AddCommand(keyCommand(p), sessionsCommand(p), moveCommand(p), importCommand(p), doctorCommand(p), manCommand(root))
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
