@@ -3,6 +3,7 @@ package cluster
 import (
 	"os"
 	"path/filepath"
+	"strconv"
 	"testing"
 	"time"
 
@@ -37,11 +38,19 @@ func TestPostgresFaults(t *testing.T) {
 			time.Sleep(long(5*time.Second, 2500*time.Millisecond))
 			pg.Resume()
 		}, refuses)
+		ended := 0
 		l.phase("connections ended by pg_terminate_backend", func() {
 			for end := time.Now().Add(long(5*time.Second, time.Second)); time.Now().Before(end); time.Sleep(30 * time.Millisecond) {
-				pg.SQL("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'hardy'")
+				n, err := strconv.Atoi(pg.SQL("SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE application_name = 'hardy'"))
+				if err != nil {
+					t.Fatal(err)
+				}
+				ended += n
 			}
 		}, nil)
+		if t.Logf("%d connections were ended", ended); ended < 3*len(l.nodes) {
+			t.Error("that is no fault")
+		}
 	}
 	l.audit()
 }
