@@ -11,7 +11,7 @@ each = @set -e; for module in $(MODULES); do echo "==> $(1) ($$module)"; (cd $$m
 # the cache of test results.
 FLAGS = $(if $(CI),-count=1)
 
-.PHONY: test fmt tidy vet race full secrets seeds staticcheck vulnerabilities gcc browser servers bench-quick bench-limits bench-sqlite bench-postgres bench-redis bench-scs mutate soak
+.PHONY: test fmt tidy vet race full secrets seeds staticcheck vulnerabilities gcc browser servers bench-quick bench-limits bench-sqlite bench-postgres bench-redis bench-multiuser bench-scs mutate soak
 
 test: fmt tidy vet race full secrets seeds staticcheck vulnerabilities
 
@@ -80,6 +80,10 @@ bench-postgres:
 # The store on Redis beside scs's, in about two minutes.
 bench-redis:
 	$(MAKE) --no-print-directory -C bench redis
+
+# What many users need, and what one who floods costs another, in about two minutes.
+bench-multiuser:
+	$(MAKE) --no-print-directory -C bench multiuser
 
 # An application on scs beside the same on compat/scs, in about three minutes.
 bench-scs: servers

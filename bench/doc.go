@@ -6,6 +6,7 @@
 //	make sqlite     the stores on SQLite, under two minutes
 //	make postgres   the stores on PostgreSQL, about three minutes
 //	make redis      the stores on Redis, about two minutes
+//	make multiuser  what many users need, and one who floods, about two minutes
 //	go run . -only 'read one' -who Hardy -cpuprofile cpu.out
 //
 // A row is one task and the contestants that do it. All contestants of a row are set up together; then
@@ -31,6 +32,14 @@
 // each with the driver of Hardy (modernc) and with the one in C (mattn), so that no bar rests on a driver.
 // Afterwards each session's count is read back and must be exact.
 //
-// To add a row, write a func that returns it and name it in rows (main.go), limitRows, sqliteRows, postgresRows or redisRows. A contestant that can't run
+// The rows of what many users need compare requests that use no cap, lease, log or stream, once where none is set
+// up and once where all are, with 100 other sessions that stream and lease; ask lease.Each for the value of one
+// session after the other; and append to a list of 100 entries, by session.Log and as a plain value. In the flood
+// Ann sends a request each 5 ms to workers of 2 ms, and Eve, from a process of the lowest priority and another
+// address, floods requests, workers, log and sign-ins through 16 connections. Whoever refuses, net/http has to
+// read each request before, so that the same flood comes against a handler outside of Hardy too: what it does to
+// Ann's p99 there is the price of the two cores that all three share.
+//
+// To add a row, write a func that returns it and name it in rows (main.go), limitRows, sqliteRows, postgresRows, redisRows or multiUserRows. A contestant that can't run
 // here, for lack of a server say, returns an error that matches errSkip: the row says NOT RUN.
 package main

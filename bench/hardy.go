@@ -20,7 +20,8 @@ const (
 // hardy is a site and what can be asked of it beside.
 type hardy struct {
 	*site
-	keys *cookie.Keys
+	keys    *cookie.Keys
+	manager *session.Manager
 }
 
 // newHardy is Hardy with the defaults of its README, on its store in memory: 30 minutes idle, 24 hours
@@ -31,12 +32,16 @@ func newHardy() *hardy {
 }
 
 func hardyOn(records session.Store, scanner session.Scanner) *hardy {
+	return hardyWith(records, scanner, nil)
+}
+
+func hardyWith(records session.Store, scanner session.Scanner, o *session.Options) *hardy {
 	keys := newKeys()
-	m := session.NewManager(records, nil)
+	m := session.NewManager(records, o)
 	sessions := middleware.Sessions(m, keys, nil)
 	wrap := func(h http.HandlerFunc) http.Handler { return sessions(h) }
 	rings := session.NewKey[int]("n_rings")
-	return &hardy{keys: keys, site: &site{
+	return &hardy{keys: keys, manager: m, site: &site{
 		begin: func(n, others int) http.Handler {
 			return wrap(func(w http.ResponseWriter, r *http.Request) {
 				s := session.From(r.Context())

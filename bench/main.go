@@ -32,9 +32,15 @@ func main() {
 	flag.StringVar(&c.dir, "dir", "", "`folder` for the files of -sqlite; the default is the one for temporary files")
 	flag.StringVar(&c.postgres, "postgres", "", "the rows of the stores on PostgreSQL at this `URL`, in place of sessions: 64 goroutines, and spans of 1.5 s at least")
 	flag.StringVar(&c.redis, "redis", "", "the rows of the stores on Redis at this `URL`, in place of sessions: 32 goroutines, and spans of 1 s at least")
+	flag.BoolVar(&c.multiUser, "multiuser", false, "the rows of what many users need, and a flood, in place of sessions")
+	part := flag.String("part", "", "what this process is in a flood; set by -multiuser")
 	flag.StringVar(&c.profile, "cpuprofile", "", "`file` for a CPU profile of the rounds of the last row that runs")
 	memprofile := flag.String("memprofile", "", "`file` for a profile of all allocations, setting up included (GODEBUG=memprofilerate=1 for each of them)")
 	flag.Parse()
+	if *part != "" {
+		playPart(*part)
+		return
+	}
 
 	list := rows()
 	if c.limits {
@@ -51,6 +57,9 @@ func main() {
 	if c.redis != "" {
 		list = redisRows(c.redis)
 		c.workers, c.span = redisWorkers, max(c.span, time.Second)
+	}
+	if c.multiUser {
+		list = multiUserRows()
 	}
 	r, err := run(c, list, regexp.MustCompile(*only), regexp.MustCompile(*who))
 	if err == nil {
@@ -135,6 +144,15 @@ func run(c *config, rows []row, only, who *regexp.Regexp) (*report, error) {
 			return nil, err
 		}
 		r.sheets = []sheet{server}
+	} else if c.multiUser {
+		if only.MatchString(floodName) {
+			fmt.Fprintf(os.Stderr, "%s …\n", floodName)
+			found, verdicts, err := measureFlood(c)
+			if err != nil {
+				return nil, err
+			}
+			r.sheets, r.verdicts = []sheet{found}, append(r.verdicts, verdicts...)
+		}
 	} else if only.MatchString(millionName) && c.million > 0 {
 		fmt.Fprintf(os.Stderr, "%s …\n", millionName)
 		crowds, verdicts, err := measureMillion(c)

@@ -160,7 +160,7 @@ func (r *report) keep(path string) error {
 	}
 	_, hand, _ := strings.Cut(string(old), byHand)
 	var b strings.Builder
-	b.WriteString("# The last run\n\nWritten by `make results`, `make limits-results`, `make sqlite-results`, `make postgres-results` or `make redis-results`. What each row does is said in the package comment (`go doc .`).\n\n")
+	b.WriteString("# The last run\n\nWritten by `make results`, `make limits-results`, `make sqlite-results`, `make postgres-results`, `make redis-results` or `make multiuser-results`. What each row does is said in the package comment (`go doc .`).\n\n")
 	r.write(&b)
 	b.WriteString("\n" + byHand + hand)
 	return os.WriteFile(path, []byte(b.String()), 0o644)

@@ -77,6 +77,8 @@ type config struct {
 	sqlite bool   // the rows of the stores on SQLite, in place of those of sessions
 	dir    string // for their files
 
+	multiUser bool // the rows of what many users need, in place of those of sessions
+
 	postgres string // the server for the rows of the stores on PostgreSQL, in place of those of sessions
 	redis    string // the same for Redis
 
