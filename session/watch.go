@@ -213,11 +213,19 @@ func (w *watch) scanBy(t time.Time) {
 // listen hears of ends from the store, as long as ctx lasts.
 func (w *watch) listen(ctx context.Context) {
 	watcher, ok := w.m.store.(Watcher)
-	asked := time.Now()
+	asked := time.Now() // or told
 	for ctx.Err() == nil {
 		pause := retryAfter
 		if ok {
-			err := watcher.Watch(ctx, w.hear)
+			told := false
+			err := watcher.Watch(ctx, func(e Ended) {
+				told = true
+				w.hear(e)
+			})
+			now := time.Now()
+			if told {
+				asked = now
+			}
 			switch {
 			case ctx.Err() != nil:
 				return
@@ -225,7 +233,7 @@ func (w *watch) listen(ctx context.Context) {
 				ok = false
 			default:
 				w.m.log.Warn("session: the store no longer tells of ends; asking it again", "error", err)
-				if now := time.Now(); now.Sub(asked) >= pollEvery {
+				if now.Sub(asked) >= pollEvery {
 					asked = now
 					w.hear(Ended{})
 				}
