@@ -14,8 +14,8 @@ const (
 	patience = 2 * time.Second
 	// troubleTime is how long after a fault calls are watched over.
 	troubleTime = 5 * time.Second
-	// mostAlone is how many calls at once are not watched over: the client queues 1,024 on a connection.
-	mostAlone = 512
+	// mostUnwatched is how many calls at once are not watched over: the client queues 1,024 on a connection.
+	mostUnwatched = 512
 )
 
 // kind says which requests may be repeated.
@@ -31,7 +31,7 @@ const (
 // The client keeps to ctx on a connection that is there, but not while others make one, nor where its queue is full.
 // So while the network or the
 // server is in trouble, or much is going on, ask itself waits for ctx, and leaves the call behind at its end.
-func ask[T any](ctx context.Context, s *Store, k kind, f func(context.Context) (T, error)) (T, error) {
+func ask[T any](ctx context.Context, s *Store, k kind, f func(context.Context, lane) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {
 		return none, err
@@ -39,23 +39,23 @@ func ask[T any](ctx context.Context, s *Store, k kind, f func(context.Context) (
 	if s.closed.Load() {
 		return none, s.errClosed()
 	}
-	v, err := attempt(ctx, s, f)
+	v, err := attempt(ctx, s, k, f)
 	if err == nil || !s.again(k, err) {
 		return v, err
 	}
 	for begin, try := time.Now(), 0; time.Since(begin) < patience && pause(ctx, try); try++ {
-		if v, err = attempt(ctx, s, f); err == nil || !s.again(k, err) {
+		if v, err = attempt(ctx, s, k, f); err == nil || !s.again(k, err) {
 			break
 		}
 	}
 	return v, err
 }
 
-func attempt[T any](ctx context.Context, s *Store, f func(context.Context) (T, error)) (T, error) {
-	alone := s.alone.Add(1)
-	defer s.alone.Add(-1)
-	if alone <= mostAlone && !s.troubled.Load() {
-		v, err := f(ctx)
+func attempt[T any](ctx context.Context, s *Store, k kind, f func(context.Context, lane) (T, error)) (T, error) {
+	calls := s.calls.Add(1)
+	defer s.calls.Add(-1)
+	if calls <= mostUnwatched && !s.troubled.Load() {
+		v, err := f(ctx, s.lane(k, calls))
 		if s.broken(err) {
 			s.trouble()
 		}
@@ -67,7 +67,7 @@ func attempt[T any](ctx context.Context, s *Store, f func(context.Context) (T, e
 	}
 	done := make(chan answer, 1)
 	go func() {
-		v, err := f(ctx)
+		v, err := f(ctx, lane{client: s.client})
 		done <- answer{v, err}
 	}()
 	select {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/redis/rueidis"
 
-	"example.com/hardy/internal/places"
 	"example.com/hardy/session"
 )
 
@@ -82,9 +81,9 @@ func (s *Store) reserve(ctx context.Context, r *session.Record) error {
 	}
 	record[reservedAt] = 1
 	key := s.record(r.ID)
-	_, err = ask(ctx, s, writes, func(ctx context.Context) (string, error) {
+	_, err = ask(ctx, s, writes, func(ctx context.Context, on lane) (string, error) {
 		set := s.client.B().Set().Key(key).Value(rueidis.BinaryString(record)).Nx().PxMilliseconds(reservation)
-		return s.client.Do(ctx, set.Build()).ToString()
+		return on.do(ctx, set.Build()).ToString()
 	})
 	if rueidis.IsRedisNil(err) {
 		return session.ErrExists
@@ -120,8 +119,8 @@ func (s *Store) enter(ctx context.Context, r *session.Record, limit int, evict b
 		if err != nil {
 			return nil, err
 		}
-		over := places.Over(others, func(o session.Record) string { return o.Handle }, limit)
-		if len(over) > 0 && !evict {
+		over := max(0, len(others)+1-limit)
+		if over > 0 && !evict {
 			return nil, session.ErrCapped
 		}
 		all, err := s.join(ctx, r.User, r.ID, heldUntil(r.Deadline, r.Purge), "1", ids)
@@ -129,7 +128,7 @@ func (s *Store) enter(ctx context.Context, r *session.Record, limit int, evict b
 			return nil, err
 		}
 		if all == nil {
-			return over, nil
+			return others[:over], nil
 		}
 		ids = all
 	}

@@ -85,13 +85,13 @@ func faults(p *faultproxy.Proxy) []func() (heal func()) {
 // weaknesses are scripts that break one rule each.
 var weaknesses = map[string]struct{ script, good, bad string }{
 	"Create writes over what is there":        {"create", "ARGV[3], 'NX',", "ARGV[3],"},
-	"Replace asks for no version":             {"replace", "sub(v, 26, 33) ~= ARGV[2]", "false"},
-	"End loses to Replace":                    {"replace", "or ended(v) or", "or"},
-	"Touch of what has ended":                 {"touch", "or ended(v) or", "or"},
+	"Replace asks for no version":             {"replace", "sub(v, 26, 33) ~= ARGV[5]", "false"},
+	"End loses to Replace":                    {"replace", `or sub(v, 94, 95) ~= '\0\0' or`, "or"},
+	"Touch of what has ended":                 {"touch", `or sub(v, 94, 95) ~= '\0\0' or`, "or"},
 	"Touch of what has expired":               {"touch", "or expires < s or expires == s and expires2 <= s2", ""},
 	"Replace of what has expired":             {"replace", "or expires < s or expires == s and expires2 <= s2", ""},
-	"Touch moves back":                        {"touch", "if not (back or back2 or back3)", "if true"},
-	"Replace moves back":                      {"replace", "if not (back or back2 or back3)", "if true"},
+	"Touch moves back":                        {"touch", "if back or back2 or back3", "if false"},
+	"Replace moves back":                      {"replace", "if back or back2 or back3", "if false"},
 	"the last End wins":                       {"end", "if ended(v) then", "if false then"},
 	"End keeps Data":                          {"end", "ARGV[5] == '1'", "true"},
 	"a record is missing in its user's index": {"join", "redis.call('ZADD', KEYS[1], 'GT', ARGV[2], ARGV[1])", "if true then return 1 end"},

@@ -25,12 +25,12 @@ func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
 		}
 	}
 	key := s.record(id)
-	v, err := ask(ctx, s, reads, func(ctx context.Context) ([]byte, error) {
+	v, err := ask(ctx, s, reads, func(ctx context.Context, on lane) ([]byte, error) {
 		get := s.client.B().Get().Key(key)
 		if s.cache != nil {
 			return s.client.DoCache(ctx, get.Cache().ToStaticTTL(), time.Hour).AsBytes() // the cache has its own idea of time
 		}
-		return s.client.Do(ctx, get.Build()).AsBytes()
+		return on.do(ctx, get.Build()).AsBytes()
 	})
 	if rueidis.IsRedisNil(err) || err == nil && reserved(v) {
 		return session.Record{}, session.ErrNotFound
@@ -78,8 +78,8 @@ func (s *Store) list(ctx context.Context, user string) ([]session.Record, error)
 // entries returns the ids in a user's index.
 func (s *Store) entries(ctx context.Context, user string) ([]string, error) {
 	index := s.index(user)
-	return ask(ctx, s, reads, func(ctx context.Context) ([]string, error) {
-		return s.client.Do(ctx, s.client.B().Zrange().Key(index).Min("0").Max("-1").Build()).AsStrSlice()
+	return ask(ctx, s, reads, func(ctx context.Context, on lane) ([]string, error) {
+		return on.do(ctx, s.client.B().Zrange().Key(index).Min("0").Max("-1").Build()).AsStrSlice()
 	})
 }
 
@@ -112,13 +112,13 @@ func (s *Store) snapshot(ctx context.Context, ids []string) ([][]byte, error) {
 		return s.fetch(ctx, ids)
 	}
 	for last := []byte(nil); ; {
-		found, err := ask(ctx, s, reads, func(ctx context.Context) ([][]byte, error) {
+		found, err := ask(ctx, s, reads, func(ctx context.Context, on lane) ([][]byte, error) {
 			gets := make([]rueidis.Completed, len(ids))
 			for i, id := range ids {
 				gets[i] = s.client.B().Get().Key(s.record(id)).Build()
 			}
 			found := make([][]byte, len(ids))
-			for i, r := range s.client.DoMulti(ctx, gets...) {
+			for i, r := range on.doAll(ctx, gets) {
 				var err error
 				if found[i], err = r.AsBytes(); err != nil && !rueidis.IsRedisNil(err) {
 					return nil, err
@@ -149,8 +149,8 @@ func (s *Store) fetch(ctx context.Context, ids []string) ([][]byte, error) {
 	for i, id := range ids {
 		keys[i] = s.record(id)
 	}
-	results, err := ask(ctx, s, reads, func(ctx context.Context) ([]rueidis.RedisMessage, error) {
-		return s.client.Do(ctx, s.client.B().Mget().Key(keys...).Build()).ToArray()
+	results, err := ask(ctx, s, reads, func(ctx context.Context, on lane) ([]rueidis.RedisMessage, error) {
+		return on.do(ctx, s.client.B().Mget().Key(keys...).Build()).ToArray()
 	})
 	if err != nil {
 		return nil, err

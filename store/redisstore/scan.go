@@ -88,9 +88,9 @@ func (s *Store) filled(ctx context.Context, n int) (int, error) {
 // the ids, because it may be more than fits a page.
 func (s *Store) scanBucket(ctx context.Context, at place, limit int) ([]session.Record, place, error) {
 	prefix, begin := s.bucket(at.bucket)
-	entry, err := ask(ctx, s, reads, func(ctx context.Context) (rueidis.ScanEntry, error) {
+	entry, err := ask(ctx, s, reads, func(ctx context.Context, on lane) (rueidis.ScanEntry, error) {
 		zscan := s.client.B().Zscan().Key(dueOf(prefix)).Cursor(at.cursor).Count(int64(limit))
-		return s.client.Do(ctx, zscan.Build()).AsScanEntry()
+		return on.do(ctx, zscan.Build()).AsScanEntry()
 	})
 	if err != nil {
 		return nil, at, err
@@ -148,14 +148,14 @@ func (s *Store) Count(ctx context.Context) (n int, err error) {
 
 // counts returns how many records there are in each of some buckets.
 func (s *Store) counts(ctx context.Context, from, to int) ([]int64, error) {
-	return ask(ctx, s, reads, func(ctx context.Context) ([]int64, error) {
+	return ask(ctx, s, reads, func(ctx context.Context, on lane) ([]int64, error) {
 		cmds := make([]rueidis.Completed, to-from)
 		for i := range cmds {
 			prefix, _ := s.bucket(from + i)
 			cmds[i] = s.client.B().Zcard().Key(dueOf(prefix)).Build()
 		}
 		counts := make([]int64, len(cmds))
-		for i, r := range s.client.DoMulti(ctx, cmds...) {
+		for i, r := range on.doAll(ctx, cmds) {
 			var err error
 			if counts[i], err = r.AsInt64(); err != nil {
 				return nil, err

@@ -2,7 +2,10 @@ package redisstore
 
 import (
 	"context"
+	"crypto/sha1"
 	"embed"
+	"encoding/hex"
+	"strings"
 
 	"github.com/redis/rueidis"
 )
@@ -13,24 +16,22 @@ var lua embed.FS
 // sources are the texts of the scripts, by name.
 type sources map[string]string
 
-// texts returns the scripts as they are sent, each with what it uses.
+// texts returns the scripts as they are sent. A line --@name stands for what several share, in lua/name.lua.
 func texts() sources {
 	read := func(name string) string {
 		text, err := lua.ReadFile("lua/" + name + ".lua")
 		if err != nil {
 			panic(err) // the file was built in
 		}
-		return string(text) + "\n"
+		return string(text)
 	}
 	all := make(sources)
-	for _, name := range []string{"end", "join", "withdraw"} {
-		all[name] = read("common") + read(name)
-	}
-	for _, name := range []string{"replace", "touch"} {
-		all[name] = read("common") + read("renew") + read(name)
-	}
-	for _, name := range []string{"create", "admit", "sweep"} {
-		all[name] = read("common") + read("due") + read(name)
+	for _, name := range []string{"create", "admit", "withdraw", "replace", "touch", "end", "join", "sweep"} {
+		text := read(name)
+		for _, shared := range []string{"renew", "held", "due", "common"} {
+			text = strings.ReplaceAll(text, "--@"+shared+"\n", read(shared))
+		}
+		all[name] = text
 	}
 	return all
 }
@@ -44,14 +45,19 @@ func (t sources) flagged() sources {
 	return t
 }
 
-// scripts are what is decided on the server. Each goes by its hash, and as a whole text to a server that does not
-// know it: a new primary, or one that was told to SCRIPT FLUSH.
+// script is decided on the server. It goes by its hash, and as a whole text to a server that does not know it: a new
+// primary, or one that was told to SCRIPT FLUSH.
+type script struct{ text, hash string }
+
 type scripts struct {
-	create, admit, withdraw, replace, touch, end, join, sweep *rueidis.Lua
+	create, admit, withdraw, replace, touch, end, join, sweep script
 }
 
 func compile(t sources) scripts {
-	script := func(name string) *rueidis.Lua { return rueidis.NewLuaScript(t[name]) }
+	script := func(name string) script {
+		sum := sha1.Sum([]byte(t[name]))
+		return script{t[name], hex.EncodeToString(sum[:])}
+	}
 	return scripts{
 		create: script("create"), admit: script("admit"), withdraw: script("withdraw"), replace: script("replace"),
 		touch: script("touch"), end: script("end"), join: script("join"), sweep: script("sweep"),
@@ -59,8 +65,13 @@ func compile(t sources) scripts {
 }
 
 // run runs a script.
-func (s *Store) run(ctx context.Context, script *rueidis.Lua, keys, args []string) (rueidis.RedisMessage, error) {
-	return ask(ctx, s, writes, func(ctx context.Context) (rueidis.RedisMessage, error) {
-		return script.Exec(ctx, s.client, keys, args).ToMessage()
+func (s *Store) run(ctx context.Context, sc script, keys, args []string) (rueidis.RedisMessage, error) {
+	return ask(ctx, s, writes, func(ctx context.Context, on lane) (rueidis.RedisMessage, error) {
+		n := int64(len(keys))
+		m, err := on.do(ctx, s.client.B().Evalsha().Sha1(sc.hash).Numkeys(n).Key(keys...).Arg(args...).Build()).ToMessage()
+		if e, answered := rueidis.IsRedisErr(err); answered && e.IsNoScript() {
+			return on.do(ctx, s.client.B().Eval().Script(sc.text).Numkeys(n).Key(keys...).Arg(args...).Build()).ToMessage()
+		}
+		return m, err
 	})
 }

@@ -54,7 +54,10 @@ type Store struct {
 	scripts scripts
 
 	closed   atomic.Bool
-	alone    atomic.Int64 // calls under way
+	calls    atomic.Int64 // under way
+	lanes    bool         // a lone call has a connection to itself
+	epoch    time.Time
+	answered atomic.Int64 // when a lone call was, since epoch
 	troubled atomic.Bool  // all calls are watched over
 	calm     *time.Timer  // ends that
 
@@ -99,7 +102,7 @@ func newStore(o *Options) (*Store, error) {
 	if o == nil {
 		o = new(Options)
 	}
-	s := &Store{prefix: firstBytes, log: o.Logger, scripts: compile(texts())}
+	s := &Store{prefix: firstBytes, log: o.Logger, scripts: compile(texts()), epoch: time.Now().Add(-time.Hour)}
 	if s.log == nil {
 		s.log = slog.Default()
 	}

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"encoding/binary"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -58,12 +59,15 @@ func (s *Store) Replace(ctx context.Context, r session.Record) error {
 		return absent(ctx)
 	}
 	until := heldUntil(r.Deadline, r.Purge)
-	args := []string{
-		moments(r.Seen, r.Expires, r.Purge), number(r.Version - 1), number(r.Version),
-		moments(r.Deadline) + number(uint64(r.Idle)), moments(until), "",
-		rueidis.BinaryString(r.Meta), rueidis.BinaryString(r.Data),
+	rest := r.Data
+	if len(r.Meta) > 0 {
+		rest = slices.Concat(r.Meta, r.Data)
 	}
-	return s.renew(ctx, s.scripts.replace, r.ID, args, 5, until)
+	return s.renew(ctx, s.scripts.replace, r.ID, until, []string{
+		moments(r.Seen, r.Expires, r.Purge), expiry(r.Purge), moments(until), "", number(r.Version - 1), number(r.Version),
+		moments(r.Deadline) + number(uint64(r.Idle)), string(binary.BigEndian.AppendUint32(nil, uint32(len(r.Meta)))),
+		rueidis.BinaryString(rest),
+	})
 }
 
 // Touch implements session.Store.
@@ -71,13 +75,12 @@ func (s *Store) Touch(ctx context.Context, id string, seen, expires, purge time.
 	if len(id) != 43 {
 		return absent(ctx)
 	}
-	args := []string{moments(seen, expires, purge), moments(purge), ""}
-	return s.renew(ctx, s.scripts.touch, id, args, 2, purge)
+	return s.renew(ctx, s.scripts.touch, id, purge, []string{moments(seen, expires, purge), expiry(purge), moments(purge), ""})
 }
 
 // renew runs a script that writes to a record. Where the user's index has to hold the record for longer first, it
-// says so; then args[held] tells it that this is done.
-func (s *Store) renew(ctx context.Context, script *rueidis.Lua, id string, args []string, held int, until time.Time) error {
+// says so; then the fourth of args tells it that this is done.
+func (s *Store) renew(ctx context.Context, script script, id string, until time.Time, args []string) error {
 	prefix, rest := s.bucketOf(id)
 	keys := []string{prefix + rest, dueOf(prefix)}
 	for {
@@ -94,7 +97,7 @@ func (s *Store) renew(ctx context.Context, script *rueidis.Lua, id string, args 
 			if err != nil {
 				return s.explain(err)
 			}
-			args[held] = "1"
+			args[3] = "1"
 			continue
 		}
 		switch n, err := m.AsInt64(); {
@@ -155,8 +158,8 @@ func (s *Store) end(ctx context.Context, id string, how *session.End) (session.R
 // passed, and List passes over them until then.
 func (s *Store) leave(ctx context.Context, user, id string) {
 	index, id := s.index(user), strings.Clone(id)
-	ask(ctx, s, reads, func(ctx context.Context) (int64, error) { // twice is as good as once
-		return s.client.Do(ctx, s.client.B().Zrem().Key(index).Member(id).Build()).AsInt64()
+	ask(ctx, s, reads, func(ctx context.Context, on lane) (int64, error) { // twice is as good as once
+		return on.do(ctx, s.client.B().Zrem().Key(index).Member(id).Build()).AsInt64()
 	})
 }
 
@@ -181,6 +184,9 @@ func or(err, otherwise error) error {
 	}
 	return otherwise
 }
+
+// expiry is a moment at which a key may go. Redis takes none before 1970.
+func expiry(t time.Time) string { return decimal(max(millis(t), 1)) }
 
 func decimal(n int64) string { return strconv.FormatInt(n, 10) }
 

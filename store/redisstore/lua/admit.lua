@@ -1,5 +1,7 @@
 -- Makes a reserved record one that is there. Where another login has evicted it already, it stays ended.
 -- KEYS: the record, its bucket's due. ARGV: the bucket's prefix, the end of the record's key, when to look at it, now.
+--@common
+--@due
 local v = redis.call('GETRANGE', KEYS[1], 0, 96)
 if v == '' then
   return 0

@@ -1,6 +1,7 @@
 -- Ends a record, unless it has ended, and returns it as it stood.
 -- KEYS: the record, its bucket's due. ARGV: the end of the record's key, purge, ended at with the lengths of
 -- reason and next, these two, 1 to keep the data, when a sweep drops it then, the channel and the news for it.
+--@common
 local v = redis.call('GET', KEYS[1])
 if not v then
   return false

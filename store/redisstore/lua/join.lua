@@ -1,6 +1,7 @@
 -- Enters a record into its user's index, or moves its entry's own end. With a check, only where the index holds
 -- nothing but what was seen: else it answers with all that it holds. Entries go when their own time has passed.
 -- KEYS: the index. ARGV: the id, its entry's end, 1 for a check, what was seen.
+--@common
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', '(' .. now())
 if ARGV[3] == '1' then
   local seen = {[ARGV[1]] = true}
