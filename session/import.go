@@ -108,8 +108,8 @@ func (m *Manager) await(r *Record, old *Old) {
 	now := r.Seen
 	r.Deadline = earlier(or(old.Deadline, old.Expires), now.Add(m.remember))
 	expires := earlier(old.Expires, r.Deadline)
-	seen := earlier(now, expires.Add(-m.idle))
-	r.Idle = expires.Sub(seen)
+	seen := earlier(now, expires.Add(-m.idle-m.idle/30))
+	r.Idle = expires.Sub(seen) / 31 * 30 // and the slack makes up the whole
 	purge := r.Purge
 	m.renew(r, seen)
 	r.Created = seen

@@ -283,10 +283,10 @@ func TestImportAhead(t *testing.T) {
 		visits            []time.Duration
 		lives, ends       time.Duration
 	}{
-		"nobody comes":                  {expires: 20 * hour, lives: 20*hour - time.Minute, ends: 20*hour + time.Minute},
-		"and is not lengthened":         {expires: 20 * hour, visits: []time.Duration{hour, 19 * hour}, lives: 20*hour - time.Minute, ends: 20*hour + time.Minute},
+		"nobody comes":                  {expires: 20 * hour, lives: 20*hour - time.Second, ends: 20*hour + time.Second},
+		"and is not lengthened":         {expires: 20 * hour, visits: []time.Duration{hour, 19 * hour}, lives: 20*hour - time.Second, ends: 20*hour + time.Second},
 		"beyond the manager's lifetime": {expires: 90 * hour, visits: []time.Duration{80 * hour}, lives: 90*hour - time.Minute, ends: 90*hour + time.Minute},
-		"an old idle timeout":           {expires: 20 * time.Minute, deadline: 20 * hour, lives: 19 * time.Minute, ends: 21 * time.Minute},
+		"an old idle timeout":           {expires: 20 * time.Minute, deadline: 20 * hour, lives: 20*time.Minute - time.Second, ends: 20*time.Minute + time.Second},
 		"renewed by visits":             {expires: 20 * time.Minute, deadline: hour, visits: []time.Duration{19 * time.Minute, 45 * time.Minute}, lives: 59 * time.Minute, ends: 61 * time.Minute},
 		"renewed, and left":             {expires: 20 * time.Minute, deadline: 20 * hour, visits: []time.Duration{19 * time.Minute}, lives: 48 * time.Minute, ends: 51 * time.Minute},
 	} {

@@ -32,9 +32,11 @@ without this command, and that finds what is made here by the old cookie.
   3. Start the new one.
 
 A session lives as long as the old one would have, and no longer. Values of plain types
-(texts, numbers, booleans, bytes, times, lists of these, maps of texts) keep their names;
-others are left behind, and counted by name and type. No value is printed. Where it was
-stopped, the same command goes on: what is there already stays as it is, ended or not.
+(texts, numbers, booleans, bytes, times, lists of texts and numbers, maps of texts) keep
+their names; others are left behind, and counted by name and type. No value is printed. A
+session with a list of anything ([]any) in which a type of the app's own lies can't be
+read. Where it was stopped, the same command goes on: what is there already stays as it
+is, ended or not.
 
 The secret is that of middleware.Import: the bytes of the variable, or of the file without
 the line's end. It comes from env:VARIABLE or file:PATH alone.`,
@@ -61,7 +63,6 @@ func (i *importing) flags(c *cobra.Command) {
 	f.BoolVar(&i.remember, "remember", false, "let the cookie outlive the browser, as scs and gorilla do if not told otherwise")
 	f.DurationVar(&i.idle, "idle", session.DefaultIdle, "the app's session.Options.Idle")
 	f.BoolVar(&i.dry, "dry-run", false, "read all and write nothing")
-	c.MarkFlagRequired("secret")
 }
 
 // oldStore is where an app has its sessions until now.
@@ -169,6 +170,8 @@ func readImportSecret(arg string) (secret []byte, err error) {
 			return nil, err
 		}
 		secret = []byte(strings.TrimRight(string(secret), "\r\n"))
+	case "":
+		return nil, usage("--secret is missing: env:VARIABLE or file:PATH, with the Secret of the app's middleware.Import")
 	default:
 		return nil, usage("the process list shows what stands on the command line: write env:VARIABLE or file:PATH for a secret") // without quoting it
 	}
@@ -285,7 +288,7 @@ func (i *importing) userOf(c oldContent) (string, error) {
 	}
 	for _, l := range c.left {
 		if l.Name == i.user {
-			return "", fmt.Errorf("the user is a %s", l.Type)
+			return "", fmt.Errorf("the user's value is of type %s", l.Type)
 		}
 	}
 	switch v := c.values[i.user].(type) {
@@ -296,7 +299,7 @@ func (i *importing) userOf(c oldContent) (string, error) {
 	case int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64:
 		return fmt.Sprint(v), nil
 	default:
-		return "", fmt.Errorf("the user is a %T", v)
+		return "", fmt.Errorf("the user's value is of type %T", v)
 	}
 }
 

@@ -42,8 +42,6 @@ app that goes on with gorilla's types, whatever its old store is: it needs no co
 	c.Flags().StringVar(&f.cookie, "cookie", "", "`name` of the session, which is its cookie's")
 	c.Flags().StringArrayVar(&f.keysAt, "key", nil, "a key that NewFilesystemStore was given: env:`VARIABLE`, file:PATH, or none for nil; again for each, in its order")
 	c.Flags().DurationVar(&f.maxAge, "max-age", 30*24*time.Hour, "the old store's Options.MaxAge: how long a session lives after it was last saved")
-	c.MarkFlagRequired("cookie")
-	c.MarkFlagRequired("key")
 	return c
 }
 
@@ -57,6 +55,9 @@ type gorillaFiles struct {
 const gorillaPrefix = "session_" // as sessions.FilesystemStore names its files
 
 func (f *gorillaFiles) open(context.Context) (*oldStore, error) {
+	if f.cookie == "" || len(f.keysAt) == 0 {
+		return nil, usage("--cookie and --key are needed to open gorilla's files")
+	}
 	codecs, err := f.codecs()
 	if err != nil {
 		return nil, err

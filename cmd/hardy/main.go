@@ -1,5 +1,5 @@
 // Command hardy is for those who run applications on Hardy: it makes and rotates keys, lists and ends sessions, moves
-// them from one store to another and looks for what is set up wrong.
+// them from one store to another, makes them of those of scs and gorilla/sessions, and looks for what is set up wrong.
 //
 //	hardy key new|list|rotate|retire|revoke|drop FILE
 //	hardy sessions list|count|end|end-user STORE
@@ -74,6 +74,11 @@ func run(ctx context.Context, args []string, out, messages io.Writer) int {
 	root.SetErr(messages)
 	root.SetArgs(args)
 	root.AddCommand(keyCommand(p), sessionsCommand(p), moveCommand(p), importCommand(p), doctorCommand(p), manCommand(root))
+	for _, c := range root.Commands() {
+		if c.HasSubCommands() {
+			c.RunE = showsCommands
+		}
+	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -90,8 +95,16 @@ func run(ctx context.Context, args []string, out, messages io.Writer) int {
 	return exitFailed
 }
 
+// showsCommands is what a command does that others stand under.
+func showsCommands(c *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usage("%q is no command of %q", args[0], c.CommandPath())
+	}
+	return c.Help()
+}
+
 const long = `hardy makes and rotates keys, lists and ends sessions, moves them from one store to
-another, and looks for what is set up wrong.
+another, makes them of an old app's, and looks for what is set up wrong.
 
 A STORE is one of
   sqlite:PATH
