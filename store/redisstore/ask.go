@@ -28,9 +28,9 @@ const (
 
 // ask makes one request, or several that go together.
 //
-// The client keeps to ctx on a connection that is there, but not while others make one, nor where its queue is full.
-// So while the network or the
-// server is in trouble, or much is going on, ask itself waits for ctx, and leaves the call behind at its end.
+// The client keeps to ctx on a connection that is there, but not while others make one, nor where its queue is full. So
+// while the network or the server is in trouble, or much is going on, ask itself waits for ctx, and leaves the call
+// behind at its end.
 func ask[T any](ctx context.Context, s *Store, k kind, f func(context.Context, lane) (T, error)) (T, error) {
 	var none T
 	if err := ctx.Err(); err != nil {

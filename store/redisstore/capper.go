@@ -8,6 +8,7 @@ import (
 
 	"github.com/redis/rueidis"
 
+	"example.com/hardy/internal/places"
 	"example.com/hardy/session"
 )
 
@@ -119,8 +120,8 @@ func (s *Store) enter(ctx context.Context, r *session.Record, limit int, evict b
 		if err != nil {
 			return nil, err
 		}
-		over := max(0, len(others)+1-limit)
-		if over > 0 && !evict {
+		over := places.Over(others, func(o session.Record) string { return o.Handle }, limit)
+		if len(over) > 0 && !evict {
 			return nil, session.ErrCapped
 		}
 		all, err := s.join(ctx, r.User, r.ID, heldUntil(r.Deadline, r.Purge), "1", ids)
@@ -128,7 +129,7 @@ func (s *Store) enter(ctx context.Context, r *session.Record, limit int, evict b
 			return nil, err
 		}
 		if all == nil {
-			return others[:over], nil
+			return over, nil
 		}
 		ids = all
 	}
