@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"net/url"
 	"slices"
 	"strings"
 	"time"
@@ -36,9 +37,10 @@ type DevUsersOptions struct {
 //
 // m, keys and o are those that Sessions has. Every user can become every other one here, without a password. So it
 // panics at construction unless keys are cookie.DevKeys, which no process but this one knows, and answers 403 to
-// whoever does not ask from this computer, on a connection to loopback. Requests for other hosts reach the application
-// untouched. In the frames' answers, X-Frame-Options and the frame-ancestors of a Content-Security-Policy are
-// left out.
+// whoever does not ask from this computer, on a connection to loopback. A proxy or tunnel on this computer that lets
+// strangers in, passes their Host on and adds no header that says so can't be seen: put none in front of it. Requests
+// for other hosts reach the application untouched. In the frames' answers, X-Frame-Options and the frame-ancestors of a
+// Content-Security-Policy are left out.
 func DevUsers(m *session.Manager, keys *cookie.Keys, o *Options, d *DevUsersOptions) func(http.Handler) http.Handler {
 	if keys == nil || !keys.Dev() {
 		panic("middleware: DevUsers lets everybody sign in as anybody, so that it wants cookie.DevKeys, which production never has")
@@ -96,11 +98,11 @@ func (h *devUsers) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// atHome: both ends of the connection are this computer's. A proxy on it speaks for strangers, and says so in a
+// atHome: both ends of the connection are this computer's. A proxy on it speaks for strangers, and mostly says so in a
 // header.
 func atHome(r *http.Request) bool {
-	for _, proxied := range []string{"Forwarded", "X-Forwarded-For", "Via"} {
-		if r.Header[proxied] != nil {
+	for field := range r.Header {
+		if field == "Via" || forwards(field) {
 			return false
 		}
 	}
@@ -148,7 +150,7 @@ func (h *devUsers) desk(w http.ResponseWriter, r *http.Request) {
 	}
 	for i := range n {
 		name := devSeats[i : i+1]
-		page.Seats = append(page.Seats, seat{name, scheme + "://" + name + "." + r.Host + devSeatPath + "?suggest=" + h.users[i%len(h.users)]})
+		page.Seats = append(page.Seats, seat{name, scheme + "://" + name + "." + r.Host + devSeatPath + "?suggest=" + url.QueryEscape(h.users[i%len(h.users)])})
 	}
 	h2 := w.Header()
 	h2.Set("Content-Security-Policy", "default-src 'none'; style-src '"+styleHash(devDeskHTML)+"'; frame-src "+scheme+"://*."+r.Host+"; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
@@ -197,8 +199,8 @@ func (h *devSeat) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		writeDev(w, devSeatTemplate, struct {
 			Host, State, Suggest string
 			Users                []string
-			Live, SignedIn       bool
-		}{host, devState(s), suggest, h.users, s.Err() == nil && s.Token() != nil, s.Err() == nil && s.Authenticated()})
+			SignedIn             bool
+		}{host, devState(s), suggest, h.users, s.Err() == nil && s.Authenticated()})
 	}
 }
 
@@ -226,7 +228,7 @@ func (h *devSeat) act(w http.ResponseWriter, r *http.Request, s *session.Session
 	}
 	back := devSeatPath
 	if suggest := r.FormValue("user"); slices.Contains(h.users, suggest) {
-		back += "?suggest=" + template.URLQueryEscaper(suggest)
+		back += "?suggest=" + url.QueryEscape(suggest)
 	}
 	http.Redirect(w, r, back, http.StatusSeeOther)
 }

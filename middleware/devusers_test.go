@@ -142,7 +142,7 @@ func TestDevUsersRefuses(t *testing.T) {
 	if status, _, _ := ask("POST", "a.users.localhost", "/hardy-users/", press("sign in", "ann"), "Sec-Fetch-Site", "cross-site"); status != http.StatusForbidden {
 		t.Errorf("a form of another site: %d", status)
 	}
-	for _, header := range []string{"X-Forwarded-For", "Forwarded", "Via"} {
+	for _, header := range []string{"X-Forwarded-For", "X-Forwarded-Host", "X-Real-Ip", "Cf-Connecting-Ip", "Forwarded", "Via"} {
 		for _, host := range []string{"users.localhost", "a.users.localhost"} {
 			if status, _, _ := ask("GET", host, "/", nil, header, "x"); status != http.StatusForbidden {
 				t.Errorf("through a proxy (%s): %d", header, status)
@@ -194,7 +194,7 @@ func TestDevUsersSignIn(t *testing.T) {
 		io.WriteString(w, role.Get(session.From(r.Context())))
 	})
 	h := middleware.Chain(app, middleware.DevUsers(m, keys, o, &middleware.DevUsersOptions{
-		Users: []string{"root"},
+		Users: []string{"root+1@example.org"},
 		SignIn: func(s *session.Session, user string) error {
 			if err := s.Login(user); err != nil {
 				return err
@@ -209,7 +209,16 @@ func TestDevUsersSignIn(t *testing.T) {
 		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())
 	}}}
 	defer client.CloseIdleConnections()
-	answer, err := client.PostForm("http://a.users.localhost/hardy-users/", press("sign in", "root"))
+	answer, err := client.Get("http://users.localhost/")
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk, _ := io.ReadAll(answer.Body)
+	answer.Body.Close()
+	if !strings.Contains(string(desk), "?suggest=root%2B1%40example.org") {
+		t.Errorf("%s", desk)
+	}
+	answer, err = client.PostForm("http://a.users.localhost/hardy-users/", press("sign in", "root"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -101,8 +101,6 @@ func careful(next http.Handler) http.Handler {
 	}), 8192)
 }
 
-// bench is a worker on the page, with who holds it.
-
 func (a *app) show(w http.ResponseWriter, r *http.Request, status int, problem string) {
 	s := session.From(r.Context())
 	p := struct {
