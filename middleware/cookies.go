@@ -4,6 +4,7 @@ import (
 	"net/http"
 
 	"example.com/hardy/cookie"
+	"example.com/hardy/internal/devkeys"
 )
 
 // CookieOptions are the options of Cookies. The zero value of each field is safe.
@@ -63,7 +64,7 @@ func (h *cookies) inner() http.Handler { return h.next }
 
 func (h *cookies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if h.dev {
-		refuseDevKeys(r)
+		devkeys.Refuse("middleware", r)
 	}
 	h.checkOuter(w)
 	x := &jarExchange{h: h, r: r, local: h.local.Jar(r)}

@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"example.com/hardy/cookie"
+	"example.com/hardy/internal/devkeys"
 	"example.com/hardy/session"
 )
 
@@ -68,7 +69,7 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if h.dev {
-		refuseDevKeys(r)
+		devkeys.Refuse("middleware", r)
 	}
 	outer := h.outer(w)
 	carried := h.carrier.Read(r)

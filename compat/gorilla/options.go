@@ -24,6 +24,9 @@ type Options struct {
 	// Secret is 32 random bytes or more, kept for Old alone: see middleware.Import.
 	Secret []byte
 
+	// AllowDevKeys lets cookie.DevKeys serve on an address that is not loopback.
+	AllowDevKeys bool
+
 	// Logger hears of values that can't be decoded, and of old rows that can't be deleted. nil: slog.Default.
 	Logger *slog.Logger
 	// Trace may be nil.

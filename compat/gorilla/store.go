@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"example.com/hardy/cookie"
+	"example.com/hardy/internal/devkeys"
 	"example.com/hardy/session"
 	"github.com/gorilla/sessions"
 )
@@ -163,6 +164,9 @@ func recall(r *http.Request, s *sessions.Session) *visit {
 
 // arrive finds the session that a request brings, and its values.
 func (st *Store) arrive(r *http.Request, name string) (*visit, map[any]any) {
+	if st.keys.Dev() && !st.o.AllowDevKeys {
+		devkeys.Refuse("gorilla", r)
+	}
 	v := &visit{name: name}
 	var err error
 	if v.card = st.find(r, name); v.card != nil {

@@ -100,8 +100,8 @@ var ofSessions = []mutation{
 	one("keys: the team's are its own", "cookie/keys.go", "if theirs := states[id]; state != Revoked && theirs != Unknown && theirs != Revoked {", "if theirs := states[id]; state > Revoked && theirs != Unknown {", cookies, rows),
 	one("opened cookie printed as nothing", "cookie/redact.go", "func (o Opened) Format(f fmt.State, _ rune)   { io.WriteString(f, o.String()) }", "", cookies, said),
 	one("value for a jar printed as nothing", "cookie/redact.go", "func (v Value) Format(f fmt.State, _ rune)   { io.WriteString(f, v.String()) }", "", cookies, said),
-	one("development keys on loopback only", "middleware/devkeys.go", "case ok && !tcp.IP.IsLoopback():", "case ok && tcp == nil:", rest),
-	one("development keys: the server's own address", "middleware/devkeys.go", "server != nil && exposed(server.Addr)", "false", rest),
+	one("development keys on loopback only", "internal/devkeys/devkeys.go", "case ok && !tcp.IP.IsLoopback():", "case ok && tcp == nil:", rest),
+	one("development keys: the server's own address", "internal/devkeys/devkeys.go", "server != nil && exposed(server.Addr)", "false", rest),
 
 	// Stored values.
 	one("AAD: id", "session/format.go", "[...]string{r.ID, r.User, r.Handle}", "[...]string{r.User, r.Handle}", sessions),
