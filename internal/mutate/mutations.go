@@ -53,7 +53,7 @@ func one(check, file, old, new string, suites ...suite) mutation {
 }
 
 // mutations are the checks that a promise rests on.
-var mutations = slices.Concat(ofSessions, ofLimits)
+var mutations = slices.Concat(ofSessions, ofLimits, ofCompat)
 
 // ofSessions are those of cookies, sessions and their stores. Those of one file stand together.
 var ofSessions = []mutation{
@@ -178,6 +178,8 @@ var ofSessions = []mutation{
 	one("live: no stream keeps a session alive by itself", "session/watch.go", "renew := h.renewing > 0 &&", "renew := h.renewing >= 0 &&", sessions),
 	one("live: KeepAlive", "session/watch.go", "if f.renews {\n\t\th.renewing++", "if f.renews && h.gone {\n\t\th.renewing++", sessions),
 	one("live: KeepAlive ends", "session/watch.go", "if f.renews {\n\t\th.renewing--", "if f.renews && h.gone {\n\t\th.renewing--", sessions),
+	one("live: who begins as the last one leaves", "session/watch.go", "if ctx.Err() != nil { // those are", "if ctx == nil { // those are", sessions),
+	one("live: a watcher that fails", "session/watch.go", "if now.Sub(asked) >= pollEvery {", "if now.Before(asked) {", sessions),
 	one("live: Run lets go", "session/watch.go", "for _, h := range w.held {\n\t\t\tw.end(h, cause)", "for _, h := range w.held {\n\t\t\t_ = cause\n\t\t\tw.ask(h)", sessions),
 	one("live: Run waits", "session/watch.go", "for w.calls > 0 {", "for w.calls < 0 {", sessions),
 	// What lives as long as a session.
@@ -207,6 +209,8 @@ var ofSessions = []mutation{
 	one("lock: at a late Touch", "session/load.go", "if s.rec.idled(now) { // since", "if false { // since", sessions),
 	one("lock: at a late write", "session/write.go", "&& !s.rec.idled(now) {", "{", sessions),
 	one("lock: of streams", "session/watch.go", "case rec.idled(now):\n\t\tw.end(h, ErrLocked)", "case rec.idled(now):\n\t\th.rec = rec", sessions),
+	one("lock: KeepAlive unlocks nothing", "session/watch.go", " && !rec.idled(now) // a locked", " // a locked", sessions),
+	one("lock: the context after unlocking", "session/lock.go", "s.part() // its Context has ended", "// its Context has ended", sessions),
 	one("lock: whose it is", "session/lock.go", "if _, err := s.token.vault.Open(*s.rec); err != nil {", "if err := error(nil); err != nil {", sessions),
 	one("lock: unlocking comes with a new token", "session/lock.go", "s.leave, s.insists = rotate, true", "s.insists = true", sessions),
 	one("lock: unlocked twice at once", "session/rotate.go", "(s.login || s.insists)", "s.login", sessions),
@@ -288,7 +292,7 @@ var ofSessions = []mutation{
 	one("reset: only the ended", "middleware/reset.go", "if ended {\n\t\th.carrier.Drop(r)", "if ended || true {\n\t\th.carrier.Drop(r)", rest),
 	one("DevUsers: development keys only", "middleware/devusers.go", "if keys == nil || !keys.Dev() {", "if keys == nil {", desk),
 	one("DevUsers: from this computer only", "middleware/devusers.go", "remote.Addr().Unmap().IsLoopback() && here.Addr().Unmap().IsLoopback()", "(remote.Addr().IsValid() || here.Addr().IsValid())", desk),
-	one("DevUsers: not through a proxy", "middleware/devusers.go", "if r.Header[proxied] != nil {", `if proxied == "" {`, desk),
+	one("DevUsers: not through a proxy", "middleware/devusers.go", `if field == "Via" || forwards(field) {`, `if field == "" {`, desk),
 	one("DevUsers: forms of its own only", "middleware/devusers.go", "http.NewCrossOriginProtection().Handler(Sessions(m, keys, &own)(seat))", "Sessions(m, keys, &own)(seat)", desk),
 	one("DevUsers: below its own host only", "middleware/devusers.go", "below && (len(seat) != 1 || !strings.Contains(devSeats, seat))", `below && seat == ""`, desk),
 	one("reset: POST only", "middleware/reset.go", "if r.Method != http.MethodPost {", "if false {", rest),
