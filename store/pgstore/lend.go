@@ -55,7 +55,7 @@ func (s *Store) lend(ctx context.Context, f func(context.Context, *pgx.Conn) err
 			conn.Hijack()
 			continue
 		}
-		free := bound(ctx, conn.Conn().PgConn().Conn(), until)
+		free := s.bound(ctx, conn.Conn().PgConn().Conn(), until)
 		err = f(context.Background(), conn.Conn())
 		free()
 		if readOnly(err) { // the server was made a replica; a new connection may reach the primary
@@ -93,7 +93,6 @@ func dead(conn *pgconn.PgConn, trusted time.Duration, until time.Time) bool {
 		until = soon
 	}
 	conn.Conn().SetDeadline(until)
-	defer conn.Conn().SetDeadline(time.Time{})
 	return conn.Ping(context.Background()) != nil
 }
 
@@ -105,11 +104,16 @@ func deadline(ctx context.Context) time.Time {
 	return time.Now().Add(callLimit)
 }
 
-// bound ends what goes on in conn at its time, and as soon as ctx is done where that time is far. free sets it free.
-func bound(ctx context.Context, conn net.Conn, until time.Time) (free func()) {
+// bound ends what goes on in conn at its time, and as soon as ctx is done where that time is far. free sets it free, if
+// somebody else may use it: the next call here sets its own time, and to take one back costs as much as to set it.
+func (s *Store) bound(ctx context.Context, conn net.Conn, until time.Time) (free func()) {
 	conn.SetDeadline(until)
 	if time.Until(until) < soon || ctx.Done() == nil {
-		return func() { conn.SetDeadline(time.Time{}) }
+		return func() {
+			if !s.owned {
+				conn.SetDeadline(time.Time{})
+			}
+		}
 	}
 	var mu sync.Mutex
 	freed := false

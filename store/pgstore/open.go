@@ -41,6 +41,7 @@ func Open(ctx context.Context, url string, o *Options) (*Store, error) {
 	}
 	c := config.ConnConfig
 	config.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false } // see dead
+	config.BeforeClose = func(c *pgx.Conn) { c.PgConn().Conn().SetDeadline(time.Time{}) }     // that of its last call has passed
 	listen, err := parseListen(o)
 	if err != nil {
 		return nil, err
