@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -16,17 +17,38 @@ import (
 
 	"github.com/alexedwards/scs/v2"
 
+	"example.com/hardy/internal/servers"
 	"example.com/hardy/session"
 	"example.com/hardy/store"
+	"example.com/hardy/store/pgstore"
+	"example.com/hardy/store/redisstore"
 	"example.com/hardy/store/scsstore"
 	"example.com/hardy/store/sqlitestore"
 )
 
-func served(t *testing.T) map[string]session.Store {
-	db, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), nil)
-	must(t, err)
-	t.Cleanup(func() { db.Close() })
-	return map[string]session.Store{"memory": store.NewMemory(nil), "sqlite": db}
+func TestMain(m *testing.M) { os.Exit(servers.Run(m)) }
+
+// served are the stores of Hardy, by name.
+var served = map[string]func(t *testing.T) session.Store{
+	"memory": func(*testing.T) session.Store { return store.NewMemory(nil) },
+	"sqlite": func(t *testing.T) session.Store {
+		db, err := sqlitestore.Open(t.Context(), filepath.Join(t.TempDir(), "sessions.db"), nil)
+		must(t, err)
+		t.Cleanup(func() { db.Close() })
+		return db
+	},
+	"redis": func(t *testing.T) session.Store {
+		db, err := redisstore.Open(t.Context(), servers.SharedRedis(t).URL(), nil)
+		must(t, err)
+		t.Cleanup(func() { db.Close() })
+		return db
+	},
+	"postgres": func(t *testing.T) session.Store {
+		db, err := pgstore.Open(t.Context(), servers.SharedPostgres(t).URL(), nil)
+		must(t, err)
+		t.Cleanup(func() { db.Close() })
+		return db
+	},
 }
 
 // app is a program on scs, which knows nothing of Hardy.
@@ -83,11 +105,11 @@ func (b *browser) get(path string) string {
 
 // A program on scs, unchanged, on Hardy's stores.
 func TestServe(t *testing.T) {
-	for name, under := range served(t) {
+	for name, open := range served {
 		for _, hashed := range []bool{false, true} {
 			t.Run(name+", hashed "+strconv.FormatBool(hashed), func(t *testing.T) {
 				m := scs.New()
-				m.Store, m.HashTokenInStore, m.IdleTimeout = scsstore.Serve(under), hashed, time.Hour
+				m.Store, m.HashTokenInStore, m.IdleTimeout = scsstore.Serve(open(t)), hashed, time.Hour
 				server := httptest.NewServer(app(m))
 				defer server.Close()
 				b := newBrowser(t, server.URL)
@@ -128,10 +150,10 @@ func TestServe(t *testing.T) {
 
 // scs brings a session back that was destroyed while a request was under way. On Serve it does not.
 func TestServeRevivesNothing(t *testing.T) {
-	for name, under := range served(t) {
+	for name, open := range served {
 		t.Run(name, func(t *testing.T) {
 			m := scs.New()
-			m.Store = scsstore.Serve(under)
+			m.Store = scsstore.Serve(open(t))
 			ctx, err := m.Load(t.Context(), "")
 			must(t, err)
 			m.Put(ctx, "user", "ann")
@@ -158,9 +180,9 @@ func TestServeRevivesNothing(t *testing.T) {
 
 // A deadline can be brought forward, and ends the session when it comes.
 func TestServeFollowsDeadline(t *testing.T) {
-	for name, under := range served(t) {
+	for name, open := range served {
 		t.Run(name, func(t *testing.T) {
-			s := scsstore.Serve(under)
+			s := scsstore.Serve(open(t))
 			token := newRecord("").ID
 			must(t, s.Commit(token, []byte("row"), time.Now().Add(time.Hour)))
 			if b, found, err := s.Find(token); err != nil || !found || string(b) != "row" {
@@ -195,9 +217,9 @@ func TestServeRefusesOddTokens(t *testing.T) {
 
 // Parallel commits under one token all succeed, as scs expects of a store, and one of them stays.
 func TestServeParallelCommits(t *testing.T) {
-	for name, under := range served(t) {
+	for name, open := range served {
 		t.Run(name, func(t *testing.T) {
-			s := scsstore.Serve(under)
+			s := scsstore.Serve(open(t))
 			token := newRecord("").ID
 			var all sync.WaitGroup
 			for i := range 8 {
