@@ -53,7 +53,7 @@ func one(check, file, old, new string, suites ...suite) mutation {
 }
 
 // mutations are the checks that a promise rests on.
-var mutations = slices.Concat(ofSessions, ofLimits, ofCompat)
+var mutations = slices.Concat(ofSessions, ofLimits)
 
 // ofSessions are those of cookies, sessions and their stores. Those of one file stand together.
 var ofSessions = []mutation{
