@@ -9,10 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"github.com/mileusna/useragent"
-
 	"example.com/hardy/cookie"
 	"example.com/hardy/middleware"
+	"example.com/hardy/middleware/device"
 	"example.com/hardy/session"
 )
 
@@ -40,6 +39,7 @@ func (d *devices) handler() http.Handler {
 			InsecureHTTP: true,
 			Aware:        []string{"POST /sign-in", "POST /sign-out"},
 			Skip:         []string{"GET /static/"},
+			Describe:     device.Of, // what the list shows: browser, system and network of each
 		}))
 }
 
@@ -91,20 +91,7 @@ func (d *devices) signIn(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "Say a name.", http.StatusUnprocessableEntity)
 		return
 	}
-	s.SetMeta("device", device(r.UserAgent()))
 	http.Redirect(w, r, "/", http.StatusSeeOther)
-}
-
-// device is for people to recognise theirs: anyone can say anything there.
-func device(agent string) string {
-	ua := useragent.Parse(agent)
-	switch {
-	case ua.Name == "":
-		return "another program"
-	case ua.OS == "":
-		return ua.Name
-	}
-	return ua.Name + " on " + ua.OS
 }
 
 func (d *devices) signOut(w http.ResponseWriter, r *http.Request) {

@@ -105,6 +105,9 @@ func TestEndsAreTold(t *testing.T) {
 	if len(handle) != 2 || len(regexp.MustCompile(`<li[ >]`).FindAllString(list, -1)) != 2 {
 		t.Fatalf("%q in %s", handle, list)
 	}
+	if n := strings.Count(list, "from 127.0.0.0/24"); n != 2 {
+		t.Errorf("%d of two sessions say where they come from: %s", n, list)
+	}
 	bob.post("/end", url.Values{"handle": {handle[1]}}) // ann's: not his to end
 	select {
 	case got := <-second:
