@@ -18,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"example.com/hardy/compat/gorilla"
+	"example.com/hardy/internal/gobwire"
 )
 
 func importGorillaCommand(p *printer) *cobra.Command {
@@ -136,7 +137,7 @@ func (f *gorillaFiles) content(id string, codecs []securecookie.Codec) (c oldCon
 	if err := securecookie.DecodeMulti(f.cookie, string(text), &row, codecs...); err != nil {
 		return c, fmt.Errorf("does not open under these keys and this cookie's name")
 	}
-	if row, c.left, err = plainMap(row); err != nil {
+	if row, c.left, err = plainly(row, gobwire.Bare); err != nil {
 		return c, err
 	}
 	values := map[any]any{}

@@ -15,6 +15,8 @@ import (
 	"github.com/redis/rueidis"
 	"github.com/spf13/cobra"
 	_ "modernc.org/sqlite"
+
+	"example.com/hardy/internal/gobwire"
 )
 
 func importSCSCommand(p *printer) *cobra.Command {
@@ -59,7 +61,7 @@ func (a address) openSCS(ctx context.Context) (*oldStore, error) {
 // scsSession is a row of one of scs's stores. expires is zero where the store keeps it for ever.
 func scsSession(token string, row []byte, expires time.Time) oldSession {
 	return oldSession{token, func() (c oldContent, err error) {
-		row, left, err := plainRow(row)
+		row, left, err := plainly(row, gobwire.Row)
 		if err != nil {
 			return c, err
 		}

@@ -5,6 +5,8 @@ import (
 	"encoding/gob"
 	"fmt"
 	"reflect"
+
+	"example.com/hardy/internal/gobwire"
 )
 
 // Values rest as gorilla's cookies hold them: one gob of the whole map. So whatever an application keeps in a cookie, it
@@ -19,15 +21,18 @@ func encode(values map[any]any) ([]byte, error) {
 }
 
 func decode(b []byte) (map[any]any, error) {
-	values := map[any]any{}
 	if len(b) == 0 {
-		return values, nil
+		return map[any]any{}, nil
 	}
-	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&values); err != nil {
+	decoded, err := gobwire.Decode[map[any]any](decoders, b)
+	if err != nil {
 		return nil, err
 	}
-	return values, nil
+	return *decoded, nil
 }
+
+// decoders have no influence but that of time.
+var decoders = gobwire.NewDecoders(gobwire.Bare)
 
 // changes are the keys that now have another value than they had, and those that are gone.
 func changes(was, now map[any]any) (set, gone []any) {
