@@ -123,7 +123,8 @@ func (m *Manager) madeOf(ctx context.Context, t *Token) (*Session, error) {
 	now := time.Now()
 	p := patiently(ctx, now, m.timeout)
 	defer p.done()
-	rec, err := m.load(p, t.id)
+	var rec Record
+	err := m.load(p, t.id, &rec)
 	if err != nil {
 		return nil, err
 	}

@@ -33,7 +33,8 @@ type loaded struct {
 
 // fetch reads the record and judges it. What is pending stays.
 func (s *Session) fetch(ctx context.Context, now time.Time) error {
-	rec, err := s.m.load(ctx, s.token.id)
+	var rec Record
+	err := s.m.load(ctx, s.token.id, &rec)
 	if errors.Is(err, ErrNotFound) {
 		s.met(ReasonUnknown, time.Time{})
 		return nil
@@ -44,12 +45,12 @@ func (s *Session) fetch(ctx context.Context, now time.Time) error {
 	return s.judge(ctx, &rec, now)
 }
 
-func (m *Manager) load(ctx context.Context, id string) (rec Record, err error) {
-	err = m.ask("load", func() (err error) {
-		rec, err = m.store.Load(ctx, id)
+// load reads a record into rec: a record is large, and this is in the way of every request.
+func (m *Manager) load(ctx context.Context, id string, rec *Record) error {
+	return m.ask("load", func() (err error) {
+		*rec, err = m.store.Load(ctx, id)
 		return err
 	})
-	return rec, err
 }
 
 // judge makes rec, just read, the held record, and says what has become of it.
