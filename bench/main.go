@@ -60,6 +60,7 @@ func main() {
 	}
 	if c.multiUser {
 		list = multiUserRows()
+		c.span, c.rounds = multiUserSpan, multiUserRounds
 	}
 	r, err := run(c, list, regexp.MustCompile(*only), regexp.MustCompile(*who))
 	if err == nil {

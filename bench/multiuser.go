@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -32,17 +33,35 @@ const (
 	mostOfEach    = 200 * time.Nanosecond
 )
 
+// What is compared differs by nanoseconds. Rounds that are short and many take turns so fast that what else the machine
+// does falls on few of them, and medians leave these out.
+const (
+	multiUserSpan   = 2 * time.Millisecond
+	multiUserRounds = 200
+	instances       = 8 // of each contestant
+)
+
 var silent = slog.New(slog.DiscardHandler)
 
 func multiUserRows() []row {
 	unused := func(name string, t task) row {
 		contestant := func(name string, open func(*config) *hardy) entry {
 			return entry{name, func(c *config) (job, error) {
-				s := open(c)
-				return visitEach(c, s.site, t.of(s.site), c.few, t.others, t.verify)
+				var all several
+				for range instances {
+					s := open(c)
+					j, err := visitEach(c, s.site, t.of(s.site), c.few/instances, t.others, t.verify)
+					if err != nil {
+						return nil, err
+					}
+					all.jobs = append(all.jobs, j)
+				}
+				all.next = make([]int, c.workers)
+				return &all, nil
 			}}
 		}
 		return row{
+			even:    true,
 			name:    name,
 			entries: []entry{contestant(bareName, func(*config) *hardy { return newHardy() }), contestant(equippedName, equipped)},
 			bars:    []bar{costsNothing(equippedName, bareName)},
@@ -61,6 +80,27 @@ func multiUserRows() []row {
 			bars:    []bar{faster(logAppend, valueUpdate, 1, 0), faster(logAppend, valueSet, 1, 0)},
 		},
 	}
+}
+
+// several take turns: where one of them lies in memory, and how its maps are seeded, makes more of a difference than what
+// is asked here.
+type several struct {
+	jobs []job
+	next []int // of each worker
+}
+
+func (s *several) do(worker, n int) {
+	s.jobs[s.next[worker]%len(s.jobs)].do(worker, n)
+	s.next[worker]++
+}
+
+func (s *several) check() error {
+	for _, j := range s.jobs {
+		if err := j.check(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // equipped is Hardy with a cap, an assurance level, Run, and leases and streams of other sessions.
@@ -255,7 +295,8 @@ func costsNothing(who, than string) bar {
 	}
 }
 
-// takes asks for at most so long a task, whoever else calls.
+// takes asks for at most so long a task, whoever else calls. It judges the rounds' lower quarter: other programs can only
+// add.
 func takes(who string, most time.Duration) bar {
 	return func(r *result) verdict {
 		v := verdict{what: fmt.Sprintf("%s, %s", r.row.name, who), asked: fmt.Sprintf("≤ %v", most), got: "–", mark: notRun}
@@ -263,7 +304,12 @@ func takes(who string, most time.Duration) bar {
 		if f == nil {
 			return v
 		}
-		v.got = fmt.Sprintf("%.0f · %.0f ns", f.ns[serial], f.ns[parallel])
-		return v.when(max(f.ns[serial], f.ns[parallel]) <= float64(most))
+		got := [modes]float64{serial: lowerQuarter(f.rounds[serial]), parallel: lowerQuarter(f.rounds[parallel])}
+		v.got = fmt.Sprintf("%.0f · %.0f ns", got[serial], got[parallel])
+		return v.when(max(got[serial], got[parallel]) <= float64(most))
 	}
+}
+
+func lowerQuarter(rounds []float64) float64 {
+	return slices.Sorted(slices.Values(rounds))[len(rounds)/4]
 }

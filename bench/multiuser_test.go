@@ -55,7 +55,7 @@ func TestCostsNothingBites(t *testing.T) {
 	if v := takes("nobody", time.Second)(&result{row: &row{}, figures: map[string]*figures{}}); v.mark != notRun {
 		t.Errorf("%v", v)
 	}
-	r := &result{row: &row{}, figures: map[string]*figures{"who": {ns: [modes]float64{serial: 10, parallel: 300}}}}
+	r := &result{row: &row{}, figures: map[string]*figures{"who": {rounds: [modes][]float64{serial: {10}, parallel: {300}}}}}
 	if v := takes("who", 200*time.Nanosecond)(r); v.mark != short {
 		t.Errorf("%v", v)
 	}

@@ -37,6 +37,7 @@ import (
 const (
 	floodName    = "one user floods"
 	floodClients = 16
+	floodRounds  = 6
 	floodPace    = 5 * time.Millisecond // of Ann's requests
 	floodWork    = 2 * time.Millisecond // what a worker takes
 	floodRate    = 2000                 // Eve's requests a second where she is paced: ten times what one user may
@@ -353,11 +354,12 @@ func measureFlood(c *config) (s sheet, verdicts []verdict, err error) {
 		{name: quietly}, {name: pacedFlood, rate: floodRate}, {name: pacedControl, path: "/bare", rate: floodRate},
 		{name: fullFlood}, {name: fullControl, path: "/bare"},
 	}
-	n := max(20, int(10*c.span/floodPace))
+	rounds := min(c.rounds, floodRounds)
+	n := 40 * rounds
 	if _, err := a.slice(n); err != nil {
 		return s, nil, err
 	}
-	for range c.rounds {
+	for range rounds {
 		for i, k := range kinds {
 			var eve *process
 			if i > 0 {
@@ -387,7 +389,7 @@ func measureFlood(c *config) (s sheet, verdicts []verdict, err error) {
 	if err := server.end(&told); err != nil {
 		return s, nil, err
 	}
-	s.head = []string{fmt.Sprintf("%s; Ann's %d requests in each of %d rounds", floodName, n, c.rounds), "Ann refused", "p50 ms", "p99 ms (low–high)", "p99 beside alone", "Eve, requests/s", "served", "refused"}
+	s.head = []string{fmt.Sprintf("%s; Ann's %d requests in each of %d rounds", floodName, n, rounds), "Ann refused", "p50 ms", "p99 ms (low–high)", "p99 beside alone", "Eve, requests/s", "served", "refused"}
 	for _, k := range kinds {
 		line := []string{k.name, "0", fmt.Sprintf("%.2f", median(k.p50)), fmt.Sprintf("%.2f (%.2f–%.2f)", median(k.p99), slices.Min(k.p99), slices.Max(k.p99)),
 			fmt.Sprintf("%.2f ×", median(k.ratios)), "", "", ""}

@@ -17,6 +17,7 @@ type row struct {
 	entries []entry
 	bars    []bar
 	serial  bool // only one caller: there is nothing to contend for
+	even    bool // all do equally many tasks in a slice, so that what a slice itself costs falls on them alike
 }
 
 // entry is one contestant at the task of a row.
@@ -121,6 +122,9 @@ func (r *row) measure(c *config) (*result, error) {
 	for _, t := range timings {
 		t.calibrate(c, last)
 	}
+	if r.even {
+		r.level(c, timings, last)
+	}
 	if c.profile != "" {
 		f, err := os.Create(c.profile)
 		if err != nil {
@@ -160,6 +164,22 @@ func (r *row) measure(c *config) (*result, error) {
 		res.figures[t.name] = &t.figures
 	}
 	return res, nil
+}
+
+// level gives all entries as many tasks as the fastest of some tries does in a slice.
+func (r *row) level(c *config, timings []*timing, last mode) {
+	var most [modes]int
+	for range 4 {
+		for _, t := range timings {
+			for m := range modes {
+				most[m] = max(most[m], t.n[m])
+			}
+			t.calibrate(c, last)
+		}
+	}
+	for _, t := range timings {
+		t.n = most
+	}
 }
 
 // slicesOfRound is how often the contestants take turns in one round: what else this machine does meanwhile
