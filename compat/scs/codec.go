@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/gob"
 	"time"
+
+	"github.com/alexedwards/scs/v2/internal/gobwire"
 )
 
 // Codec turns a session's deadline and values into the bytes of its row, and back.
@@ -49,12 +51,15 @@ func encodeByGob(deadline time.Time, values map[string]any) ([]byte, error) {
 }
 
 func decodeByGob(b []byte) (time.Time, map[string]any, error) {
-	var aux struct {
+	aux, err := gobwire.Decode[struct {
 		Deadline time.Time
 		Values   map[string]interface{}
-	}
-	if err := gob.NewDecoder(bytes.NewReader(b)).Decode(&aux); err != nil {
+	}](decoders, b)
+	if err != nil {
 		return time.Time{}, nil, err
 	}
 	return aux.Deadline, aux.Values, nil
 }
+
+// decoders have no influence but that of time.
+var decoders = gobwire.NewDecoders(gobwire.Row)

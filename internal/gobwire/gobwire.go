@@ -1,7 +1,7 @@
 // Package gobwire reads what package gob has written of a map of values, without decoding it: each value has its name, its
 // type's name and its length before it.
 //
-// A copy of it is in compat/scs/internal, which can't import this one; a test there keeps them alike.
+// A copy of it is in compat/scs, which cannot import internal packages of ours; compat/testapps.TestCopies keeps them alike.
 package gobwire
 
 import (
