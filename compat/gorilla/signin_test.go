@@ -121,6 +121,30 @@ func userOf(values map[any]any) string {
 	return user
 }
 
+// Nor does a second Save of the request that signed in as another user store what the one before had left.
+func TestUserSavesTwice(t *testing.T) {
+	st := newSite(t, setup{gorilla: gorilla.Options{User: userOf}})
+	st.mux.HandleFunc("/switch", func(w http.ResponseWriter, r *http.Request) {
+		s, _ := st.store.Get(r, name)
+		s.Values["user"] = "bob"
+		for i := range 2 {
+			s.Values["n"] = i
+			if err := s.Save(r, w); err != nil {
+				t.Error(err)
+			}
+		}
+		fmt.Fprint(w, s.Values)
+	})
+	b := st.browser()
+	st.body(b, "/set?user=ann&cart=book")
+	if got := st.body(b, "/switch"); got != "map[n:1 user:bob]" {
+		t.Errorf("the request sees %s", got)
+	}
+	if got := st.body(b, "/get"); got != "map[n:1 user:bob]" {
+		t.Errorf("stored: %s", got)
+	}
+}
+
 // With Options.User a sign-in is a sign-in.
 func TestUser(t *testing.T) {
 	inBubble(t, setup{gorilla: gorilla.Options{User: userOf}, manager: session.Options{MaxPerUser: 2}}, func(t *testing.T, st *site) {

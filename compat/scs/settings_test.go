@@ -189,3 +189,25 @@ func TestNoSessionInContext(t *testing.T) {
 	}()
 	newManager().GetInt(t.Context(), "n")
 }
+
+// Whoever reads the store of hashed tokens can't open a session by a row's key, however he writes it.
+func TestHashedTokensAreNotInTheStore(t *testing.T) {
+	m := newManager()
+	m.HashTokenInStore = true
+	token := begin(t, m, map[string]any{"n": 5})
+	if m.GetInt(load(t, m, token), "n") != 5 {
+		t.Fatal("the token opens nothing")
+	}
+	rows, err := m.Store.(scs.IterableStore).All()
+	must(t, err)
+	if len(rows) != 1 {
+		t.Fatalf("%d rows", len(rows))
+	}
+	for id := range rows {
+		for _, forged := range []string{id, "\x00" + id} {
+			if ctx := load(t, m, forged); m.GetInt(ctx, "n") != 0 || m.Token(ctx) != "" {
+				t.Errorf("%q opens a session", forged)
+			}
+		}
+	}
+}

@@ -131,6 +131,15 @@ func TestDecodeOfOddData(t *testing.T) {
 			t.Errorf("half the data, %d bytes, became %v", n, *got)
 		}
 	}
+	data = encode(t, map[any]any{"text": "ann"})
+	s, ok := gobwire.Of(data, gobwire.Bare, nil)
+	if !ok || !bytes.HasSuffix(data, s.Message) {
+		t.Fatalf("%q of %q", s.Message, data)
+	}
+	data[len(data)-len(s.Message)]-- // the message says that it is shorter than it is
+	if got, err := gobwire.Decode[map[any]any](d, data); err == nil {
+		t.Errorf("a damaged length: %v", *got)
+	}
 }
 
 // What is left out is gone, and nothing else, though others rest on what was defined with it.

@@ -146,7 +146,7 @@ type bench struct {
 // vendored are modules of others in which a check of ours rests.
 var vendored = []string{"github.com/gorilla/securecookie"}
 
-// copy copies the module at root, without those that nest in it, and what is in vendored.
+// copy copies the module at root, those of nested, and what is in vendored.
 func (b *bench) copy(ctx context.Context, root string) error {
 	err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
@@ -154,7 +154,7 @@ func (b *bench) copy(ctx context.Context, root string) error {
 		}
 		rel, _ := filepath.Rel(root, path)
 		if d.IsDir() {
-			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != root || strings.HasPrefix(d.Name(), ".") && path != root || d.Name() == "tmp" {
+			if _, err := os.Stat(filepath.Join(path, "go.mod")); err == nil && path != root && !slices.Contains(nested, filepath.ToSlash(rel)) || strings.HasPrefix(d.Name(), ".") && path != root || d.Name() == "tmp" {
 				return filepath.SkipDir
 			}
 			return os.MkdirAll(filepath.Join(b.dir, rel), 0o777)
@@ -242,7 +242,8 @@ func (b *bench) test(ctx context.Context, s suite) (killer, out string) {
 	if s.run != "" {
 		args = append(args, "-run", s.run)
 	}
-	out, err := command(ctx, b.dir, "go", append(args, s.pkg)...)
+	module, pkg := s.module()
+	out, err := command(ctx, filepath.Join(b.dir, module), "go", append(args, pkg)...)
 	if err == nil {
 		return "", ""
 	}

@@ -53,7 +53,7 @@ func one(check, file, old, new string, suites ...suite) mutation {
 }
 
 // mutations are the checks that a promise rests on.
-var mutations = slices.Concat(ofSessions, ofLimits)
+var mutations = slices.Concat(ofSessions, ofLimits, ofCompat)
 
 // ofSessions are those of cookies, sessions and their stores. Those of one file stand together.
 var ofSessions = []mutation{
@@ -280,7 +280,7 @@ var ofSessions = []mutation{
 	one("import: beside no token of ours", "middleware/sessions.go", "case h.olds != nil && c.State != Invalid:", "case h.olds != nil:", imports),
 	one("import: a late answer", "middleware/sessions.go", "x.carried.imported && x.unmoved(d.Token):", "x.carried.imported:", imports),
 	one("import: retired once the cookie has arrived", "middleware/sessions.go", "return d.Stored && !x.carried.imported && x.h.olds.retire(h, x.r, false), nil", "return false, nil", imports),
-	one("import: a sign-out reaches the credential", "middleware/import.go", "\t\ti.bury(ctx, token, old)\n", "", imports),
+	one("import: a sign-out reaches the credential", "middleware/import.go", "\t\ti.bury(ctx, token, old)\n", "\t\t_ = old\n", imports),
 	one("import: a sign-out takes the old cookie back", "middleware/sessions.go", "x.h.carrier.Clear(h, x.r)\n\t\tx.h.olds.retire(h, x.r, true)", "x.h.carrier.Clear(h, x.r)", imports),
 	one("import: a younger credential is let be", "middleware/import.go", "s == nil {\n\t\treturn false\n\t}\n\tif i.End", "s == nil && over {\n\t\treturn false\n\t}\n\tif i.End", imports),
 	one("import: the reset finds the end", "middleware/startover.go", "return olds.ended(r)", "return false, nil", imports),
