@@ -168,6 +168,80 @@ func TestPoolWhileTheSessionHolds(t *testing.T) {
 	})
 }
 
+// Who waits may leave, or be signed out: it takes no worker and no place along, and who waits behind is next.
+func TestPoolWhoWaitsLeaves(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := nodes(t, 1)[0]
+		var b bench
+		pool := lease.NewPool(lease.PoolOptions[*client]{Make: b.make, Close: shut, Max: 2, Min: -1, PerSession: 1, PerUser: 1})
+		people := map[string]*session.Session{}
+		for _, name := range []string{"ann", "bob", "carl", "dora", "erin"} {
+			people[name], _ = signIn(t, m, name)
+		}
+		left := errors.New("the tab was closed")
+		wait := func(name string) (leave func(), got chan *lease.Lease[*client]) {
+			ctx, cancel := context.WithCancelCause(ctx)
+			got = make(chan *lease.Lease[*client], 1)
+			go func() {
+				l, err := pool.Acquire(ctx, people[name])
+				if err != nil && err != left {
+					t.Errorf("%s: %v", name, err)
+				}
+				got <- l
+			}()
+			synctest.Wait()
+			return func() { cancel(left); synctest.Wait() }, got
+		}
+		acquire := func(name string) *lease.Lease[*client] {
+			start := time.Now()
+			l, err := pool.Acquire(ctx, people[name])
+			must(t, err)
+			if took := time.Since(start); took > 0 {
+				t.Errorf("%s waited %v", name, took)
+			}
+			return l
+		}
+		anns, bobs := acquire("ann"), acquire("bob")
+		annLeaves, annsSecond := wait("ann") // for a place of her own
+		carlLeaves, carls := wait("carl")    // for a worker
+		_, doras := wait("dora")
+		_, erins := wait("erin")
+		if n := pool.Stats().Waiting; n != 4 {
+			t.Errorf("%d wait", n)
+		}
+		annLeaves()
+		carlLeaves()
+		if <-annsSecond != nil || <-carls != nil {
+			t.Error("who has left was served")
+		}
+		must(t, m.Revoke(ctx, "erin", people["erin"].Handle())) // while she waits
+		bobs.Release()
+		served := <-doras
+		if served == nil || served.Value() != bobs.Value() {
+			t.Error("who waited behind one that has left is not next")
+		}
+		anns.Release() // to erin, who has been signed out
+		<-erins
+		synctest.Wait()
+		b.want(t, "the worker of who was signed out while waiting", 2, 1)
+		if stats := pool.Stats(); stats.Waiting != 0 || stats.Held() != 1 || stats.TimedOut != 0 {
+			t.Errorf("afterwards: %+v", stats)
+		}
+		served.Release()
+		for _, name := range []string{"ann", "carl"} { // each place is there again, and the two workers
+			defer acquire(name).Release()
+		}
+		b.want(t, "in the end", 3, 1)
+
+		// With a context that is done already nothing happens.
+		gone, cancel := context.WithCancelCause(ctx)
+		cancel(left)
+		if _, err := pool.Acquire(gone, people["bob"]); err != left {
+			t.Errorf("a request that is over: %v", err)
+		}
+	})
+}
+
 // A worker that nobody gives back is the session's until it ends.
 func TestPoolOfWhoNeverReturns(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
