@@ -15,7 +15,7 @@ import (
 	"example.com/hardy/session"
 )
 
-// TestCachedLoadMakesNoRoundTrip (issue 6, line 3), but one each second, which proves that the connection delivers.
+// TestCachedLoadMakesNoRoundTrip, but one each second, which proves that the connection delivers.
 func TestCachedLoadMakesNoRoundTrip(t *testing.T) {
 	ctx := t.Context()
 	proxy := faultproxy.Start(t, servers.SharedRedis(t).Addr)
@@ -87,7 +87,7 @@ func TestCacheSeesOwnWritesAtOnce(t *testing.T) {
 	}
 }
 
-// TestCacheSeesEndsOnOtherNodes (issue 6, line 4): as soon as the server's message comes.
+// TestCacheSeesEndsOnOtherNodes: as soon as the server's message comes.
 func TestCacheSeesEndsOnOtherNodes(t *testing.T) {
 	ctx := t.Context()
 	url := servers.SharedRedis(t).URL()

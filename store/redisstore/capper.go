@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"time"
 
 	"github.com/redis/rueidis"
 
@@ -109,6 +110,8 @@ func (s *Store) admit(ctx context.Context, r *session.Record) error {
 
 // withdraw takes a reservation back. Where that fails it runs out.
 func (s *Store) withdraw(ctx context.Context, id string) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second) // the login's own time may be over
+	defer cancel()
 	s.run(ctx, s.scripts.withdraw, []string{s.record(id)}, nil)
 }
 

@@ -100,13 +100,18 @@ func (s *Store) checkPolicy(ctx context.Context, addr string, node rueidis.Clien
 	return fmt.Errorf("redisstore: %s has maxmemory-policy %s, which forgets sessions when its memory is full; set it to noeviction", addr, value)
 }
 
-// checkFormat writes which format is in use, and refuses a newer one.
+// checkFormat refuses a newer format, and writes which one is in use where none is: a server that is full takes no new
+// key, and still ends sessions.
 func (s *Store) checkFormat(ctx context.Context) error {
-	set := s.client.B().Set().Key(s.mark()).Value(strconv.Itoa(formats)).Nx().Build()
-	if err := s.client.Do(ctx, set).Error(); err == nil || !rueidis.IsRedisNil(err) {
-		return err
+	get := func() (string, error) { return s.client.Do(ctx, s.client.B().Get().Key(s.mark()).Build()).ToString() }
+	text, err := get()
+	if rueidis.IsRedisNil(err) {
+		set := s.client.B().Set().Key(s.mark()).Value(strconv.Itoa(formats)).Nx().Build()
+		if err := s.client.Do(ctx, set).Error(); err == nil || !rueidis.IsRedisNil(err) {
+			return err
+		}
+		text, err = get() // somebody else was faster
 	}
-	text, err := s.client.Do(ctx, s.client.B().Get().Key(s.mark()).Build()).ToString()
 	if err != nil {
 		return err
 	}

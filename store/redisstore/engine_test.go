@@ -291,7 +291,7 @@ func TestReservationRunsOut(t *testing.T) {
 	}
 }
 
-// TestOddInput (issue 6, line 6), by way of the manager: a session of 64 KiB and a byte, and a user of 10 kB.
+// TestOddInput, by way of the manager: a session of 64 KiB and a byte, and a user of 10 kB.
 func TestOddInput(t *testing.T) {
 	ctx := t.Context()
 	s := open(t, servers.SharedRedis(t).URL(), nil)

@@ -37,7 +37,7 @@ func wantFault(t *testing.T, what string, err error, words ...string) {
 	}
 }
 
-// TestOpenRefuses (issue 6, line 6): each error names the server, where there is one, and the mend.
+// TestOpenRefuses: each error names the server, where there is one, and the mend.
 func TestOpenRefuses(t *testing.T) {
 	shared := servers.SharedRedis(t)
 	guarded := servers.StartRedis(t, "requirepass hunter2")
@@ -91,6 +91,24 @@ func TestOpenRefuses(t *testing.T) {
 	defer client2.Close()
 	_, err = New(t.Context(), client2, nil)
 	wantFault(t, "New with a replica", err, "is a replica")
+}
+
+// TestNoPartOfThePasswordIsTold where it is written so that parts of it look like something else.
+func TestNoPartOfThePasswordIsTold(t *testing.T) {
+	for _, password := range []string{"se/cret", "se#cret", "se?cret", "12/cret", "12?cret", "12#cret", "se:cret", "se@cret", "se%zzcret", "se cret", "se[cret", "se\x7fcret"} {
+		for _, form := range []string{"redis://app:PW@127.0.0.1:1/0", "redis://:PW@127.0.0.1:1", "redis://app:PW@127.0.0.1:x", "http://:PW@127.0.0.1:1", "app:PW@127.0.0.1:1"} {
+			address := strings.Replace(form, "PW", password, 1)
+			_, err := Open(t.Context(), address, nil)
+			if err == nil {
+				t.Fatalf("%q was opened", address)
+			}
+			for _, part := range []string{"cret", ":se", `"se`, ":12"} {
+				if strings.Contains(err.Error(), part) {
+					t.Errorf("%q: the error tells a part of the password: %v", address, err)
+				}
+			}
+		}
+	}
 }
 
 // TestOpenReturnsAtTheDeadline of its context, before a server that accepts connections and is silent.
@@ -223,6 +241,7 @@ func TestOutOfMemory(t *testing.T) {
 	if _, _, err := s.Sweep(ctx, time.Now().Add(time.Hour), 100); err != nil {
 		t.Errorf("Sweep on a full server: %v", err)
 	}
+	open(t, server.URL(), nil) // a process that starts now ends sessions, too
 	server.CLI("config", "set", "maxmemory", "0")
 	must(t, s.Replace(ctx, next(c)))
 }

@@ -8,7 +8,8 @@ import (
 )
 
 // freshFor is how long after an answer a lone connection is trusted with a write: the client pings the shared one
-// alone. A read on a connection that the server has closed is repeated, a write is not.
+// alone. A read on a connection that the server has closed is repeated, a write is not. On a Cluster an answer says
+// nothing of the other nodes' connections: writes go by the shared ones.
 const freshFor = pingGap
 
 // lane is how a request goes to the server. Requests of the same moment share one connection, and what they send and
@@ -20,7 +21,7 @@ type lane struct {
 
 // lane chooses for one of so many calls.
 func (s *Store) lane(k kind, calls int64) lane {
-	if calls > 1 || !s.lanes || k == writes && time.Since(s.epoch)-time.Duration(s.answered.Load()) > freshFor {
+	if calls > 1 || !s.lanes || k == writes && (s.cluster || time.Since(s.epoch)-time.Duration(s.answered.Load()) > freshFor) {
 		return lane{client: s.client}
 	}
 	return lane{client: s.client, store: s}

@@ -9,6 +9,7 @@ import (
 	"github.com/redis/rueidis"
 
 	"example.com/hardy/internal/servers"
+	"example.com/hardy/session"
 )
 
 // connections returns how many of the server's clients are called name.
@@ -77,4 +78,34 @@ func TestClosedWhileAtRest(t *testing.T) {
 	_, err := s.Load(context.Background(), r.ID)
 	must(t, err)
 	must(t, s.Touch(t.Context(), r.ID, r.Seen, r.Expires, r.Purge))
+}
+
+// TestClosedWhileAtRestOnACluster: that one node answers says nothing of another one's connection.
+func TestClosedWhileAtRestOnACluster(t *testing.T) {
+	ctx := t.Context()
+	cluster := servers.StartCluster(t)
+	s := open(t, clusterURL(cluster), nil)
+	keys := func(n int) string { return cluster.Nodes[n].CLI("--scan", "--pattern", "hardy/1:*") }
+	on := make(map[int]session.Record)
+	for len(on) < 2 {
+		r := fresh("")
+		must(t, s.Create(ctx, r))
+		for n := range 2 {
+			if strings.Contains(keys(n), s.record(r.ID)) {
+				on[n] = r
+			}
+		}
+	}
+	for n := range 2 {
+		for range 3 {
+			_, err := s.Load(ctx, on[n].ID)
+			must(t, err)
+		}
+	}
+	cluster.Nodes[1].CLI("client", "kill", "type", "normal", "skipme", "yes")
+	for begin := time.Now(); time.Since(begin) < 2*freshFor; time.Sleep(50 * time.Millisecond) {
+		_, err := s.Load(ctx, on[0].ID)
+		must(t, err)
+	}
+	must(t, s.Touch(ctx, on[1].ID, on[1].Seen, on[1].Expires, on[1].Purge))
 }

@@ -133,8 +133,10 @@ var parameters = []string{
 // parse reads a URL. Its errors don't repeat it, because it may hold a password.
 func parse(address string) (opt rueidis.ClientOption, err error) {
 	u, err := url.Parse(address)
-	if err != nil {
-		return opt, fmt.Errorf("redisstore: the address is no URL (%v); write redis://user:password@host:6379/0, with %%40 for an @ in a password", cause(err))
+	_, rest, _ := strings.Cut(address, "://")
+	user := rest[:max(0, strings.LastIndexByte(rest, '@'))]
+	if err != nil || strings.ContainsAny(user, "/?#") { // what follows these would be taken for something that may be told
+		return opt, errors.New("redisstore: the address is no URL; write redis://user:password@host:6379/0, with %40 for an @ in a password, %2F for /, %3F for ? and %23 for #")
 	}
 	switch u.Scheme {
 	case "redis", "rediss", "valkey", "valkeys", "unix":
@@ -154,12 +156,4 @@ func parse(address string) (opt rueidis.ClientOption, err error) {
 		return opt, fmt.Errorf("redisstore: the address: %w", err)
 	}
 	return opt, nil
-}
-
-// cause returns a *url.Error without its URL.
-func cause(err error) error {
-	if e, ok := err.(*url.Error); ok {
-		return e.Err
-	}
-	return err
 }

@@ -51,7 +51,7 @@ func child(ctx context.Context, args []string) error {
 	return nil
 }
 
-// TestTwentyProcessesStartAtOnce (issue 6, line 8) on an empty database, and sign one user in at the same time: all of
+// TestTwentyProcessesStartAtOnce on an empty database, and sign one user in at the same time: all of
 // them come up, each login is answered, and in the end there are exactly as many sessions as the cap allows.
 func TestTwentyProcessesStartAtOnce(t *testing.T) {
 	const processes, times, most = 20, 3, 4

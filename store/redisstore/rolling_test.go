@@ -32,7 +32,7 @@ end
 	return s
 }
 
-// TestRollingUpgrade (issue 6, line 8): this Hardy and the next one work side by side, in any order, on records of
+// TestRollingUpgrade: this Hardy and the next one work side by side, in any order, on records of
 // either.
 func TestRollingUpgrade(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) session.Store {

@@ -15,25 +15,29 @@ import (
 // countSize is how many buckets are counted in one round trip.
 const countSize = 512
 
-// place is where a scan goes on: in which bucket, at which cursor of Redis's ZSCAN, and after which id of those that
-// this cursor gives.
+// place is where a scan goes on: with the ids that the last page had no room for, then in which bucket, at which cursor of
+// Redis's ZSCAN, and, where one call gave the whole bucket, after which id of it.
 type place struct {
+	left   []string
 	bucket int
 	cursor uint64
 	after  string
 }
 
-func (p place) String() string { return fmt.Sprintf("%d.%d.%s", p.bucket, p.cursor, p.after) }
+func (p place) String() string {
+	return fmt.Sprintf("%d.%d.%s.%s", p.bucket, p.cursor, p.after, strings.Join(p.left, "."))
+}
 
 func parsePlace(text string) (p place, err error) {
 	if text == "" {
 		return p, nil
 	}
-	parts := strings.SplitN(text, ".", 3)
-	if len(parts) == 3 {
+	parts := strings.Split(text, ".")
+	if len(parts) >= 3 {
 		if p.bucket, err = strconv.Atoi(parts[0]); err == nil && p.bucket >= 0 {
 			if p.cursor, err = strconv.ParseUint(parts[1], 10, 64); err == nil {
-				p.after = parts[2]
+				p.after, p.left = parts[2], parts[3:]
+				p.left = slices.DeleteFunc(p.left, func(id string) bool { return !isID(id) })
 				return p, nil
 			}
 		}
@@ -50,8 +54,8 @@ func (s *Store) Scan(ctx context.Context, cursor string, limit int) ([]session.R
 	if err != nil {
 		return nil, "", err
 	}
-	for at.bucket < buckets {
-		if at.cursor == 0 && at.after == "" {
+	for at.bucket < buckets || len(at.left) > 0 {
+		if at.cursor == 0 && at.after == "" && len(at.left) == 0 {
 			if at.bucket, err = s.filled(ctx, at.bucket); err != nil {
 				return nil, "", s.explain(err)
 			}
@@ -84,32 +88,19 @@ func (s *Store) filled(ctx context.Context, n int) (int, error) {
 	return buckets, nil
 }
 
-// scanBucket returns up to limit records and where to go on. What ZSCAN gives at one cursor is taken in the order of
-// the ids, because it may be more than fits a page.
+// scanBucket returns up to limit records and where to go on. ZSCAN may give more than fits a page. What one call gives as a
+// whole is taken in the order of the ids; where it takes several calls, the same one does not give the same twice while
+// entries go, so that those without room are noted.
 func (s *Store) scanBucket(ctx context.Context, at place, limit int) ([]session.Record, place, error) {
-	prefix, begin := s.bucket(at.bucket)
-	entry, err := ask(ctx, s, reads, func(ctx context.Context, on lane) (rueidis.ScanEntry, error) {
-		zscan := s.client.B().Zscan().Key(dueOf(prefix)).Cursor(at.cursor).Count(int64(limit))
-		return on.do(ctx, zscan.Build()).AsScanEntry()
-	})
-	if err != nil {
-		return nil, at, err
-	}
-	var ids []string
-	for i := 0; i < len(entry.Elements); i += 2 { // the odd ones are scores
-		if id := begin + entry.Elements[i]; id > at.after && len(id) == 43 {
-			ids = append(ids, id)
+	ids, next := at.left, at
+	if len(ids) == 0 {
+		var err error
+		if ids, next, err = s.scanIDs(ctx, at, limit); err != nil {
+			return nil, at, err
 		}
 	}
-	slices.Sort(ids)
-	next := place{bucket: at.bucket, cursor: entry.Cursor}
-	switch {
-	case len(ids) > limit:
-		ids = ids[:limit]
-		next.cursor, next.after = at.cursor, ids[limit-1]
-	case entry.Cursor == 0:
-		next = place{bucket: at.bucket + 1}
-	}
+	room := min(limit, len(ids))
+	ids, next.left = ids[:room], ids[room:]
 	found, err := s.fetch(ctx, ids)
 	if err != nil {
 		return nil, at, err
@@ -126,6 +117,31 @@ func (s *Store) scanBucket(ctx context.Context, at place, limit int) ([]session.
 		page = append(page, r)
 	}
 	return page, next, nil
+}
+
+// scanIDs returns the next ids of a bucket and where to go on after them.
+func (s *Store) scanIDs(ctx context.Context, at place, limit int) (ids []string, next place, err error) {
+	prefix, begin := s.bucket(at.bucket)
+	entry, err := ask(ctx, s, reads, func(ctx context.Context, on lane) (rueidis.ScanEntry, error) {
+		zscan := s.client.B().Zscan().Key(dueOf(prefix)).Cursor(at.cursor).Count(int64(limit))
+		return on.do(ctx, zscan.Build()).AsScanEntry()
+	})
+	if err != nil {
+		return nil, at, err
+	}
+	for i := 0; i < len(entry.Elements); i += 2 { // the odd ones are scores
+		if id := begin + entry.Elements[i]; id > at.after && len(id) == 43 {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	switch whole := at.cursor == 0 && entry.Cursor == 0; {
+	case whole && len(ids) > limit:
+		return ids[:limit], place{bucket: at.bucket, after: ids[limit-1]}, nil
+	case entry.Cursor == 0:
+		return ids, place{bucket: at.bucket + 1}, nil
+	}
+	return ids, place{bucket: at.bucket, cursor: entry.Cursor}, nil
 }
 
 // Count implements session.Scanner, in 8 round trips. It counts a record that Redis has forgotten until a sweep

@@ -16,7 +16,7 @@ import (
 
 var remark = session.NewKey[string]("remark-beside") // long enough not to stand in random text by chance
 
-// TestTheServerShowsNoValueAndNoToken (issue 6, line 5): after a thousand sessions, a search in what the server would
+// TestTheServerShowsNoValueAndNoToken: after a thousand sessions, a search in what the server would
 // put on a disk finds the users, which are a documented field, but none of the values and no token, in any
 // spelling; and no key is of a kind that keys.go does not list.
 func TestTheServerShowsNoValueAndNoToken(t *testing.T) {

@@ -54,6 +54,8 @@ type Store struct {
 	scripts scripts
 
 	closed   atomic.Bool
+	open     context.Context // done once the store is closed
+	shut     context.CancelFunc
 	calls    atomic.Int64 // under way
 	lanes    bool         // a lone call has a connection to itself
 	epoch    time.Time
@@ -106,6 +108,7 @@ func newStore(o *Options) (*Store, error) {
 	if s.log == nil {
 		s.log = slog.Default()
 	}
+	s.open, s.shut = context.WithCancel(context.Background())
 	s.calm = time.AfterFunc(troubleTime, func() { s.troubled.Store(false) })
 	if o.Name != "" {
 		const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-"
@@ -127,6 +130,7 @@ func newStore(o *Options) (*Store, error) {
 // The second Close does nothing.
 func (s *Store) Close() error {
 	s.closed.Store(true)
+	s.shut()
 	if s.owned {
 		s.client.Close()
 	}

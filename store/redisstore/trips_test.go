@@ -48,7 +48,7 @@ func countUp(s *session.Session) error    { return count.Set(s, count.Get(s)+1) 
 func logout(s *session.Session) error     { return s.Logout() }
 func login(s *session.Session) error      { return s.Login("ann") }
 
-// TestRoundTrips (issue 6, line 3): what each kind of request costs, counted on the wire.
+// TestRoundTrips: what each kind of request costs, counted on the wire.
 func TestRoundTrips(t *testing.T) {
 	for name, cache := range map[string]int{"plain": 0, "cache": 1 << 20} {
 		t.Run(name, func(t *testing.T) {

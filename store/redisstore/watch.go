@@ -47,6 +47,7 @@ func (s *Store) Watch(ctx context.Context, f func(session.Ended)) error {
 	}
 	inner, stop := context.WithCancel(ctx)
 	defer stop()
+	defer context.AfterFunc(s.open, stop)()
 	inbox := &inbox{wake: make(chan struct{}, 1)}
 	failed := make(chan error, 1)
 	go func() { failed <- s.subscribe(inner, inbox) }()

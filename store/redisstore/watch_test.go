@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"errors"
+	"io/fs"
 	"testing"
 	"time"
 
@@ -112,6 +113,27 @@ func TestWatchWithoutTheRight(t *testing.T) {
 	server := servers.StartRedis(t, "user quiet on >secret ~* &* +@all -subscribe")
 	s := open(t, "redis://quiet:secret@"+server.Addr, nil)
 	wantFault(t, "Watch", s.Watch(t.Context(), func(session.Ended) {}), server.Addr, "docs/stores.md")
+}
+
+// TestCloseEndsAWatch of a store whose client is its owner's.
+func TestCloseEndsAWatch(t *testing.T) {
+	client, err := rueidis.NewClient(rueidis.ClientOption{InitAddress: []string{servers.SharedRedis(t).Addr}})
+	must(t, err)
+	defer client.Close()
+	s, err := New(t.Context(), client, nil)
+	must(t, err)
+	listens, watched := make(chan bool, 8), make(chan error, 1)
+	go func() { watched <- s.Watch(t.Context(), func(session.Ended) { listens <- true }) }()
+	<-listens
+	must(t, s.Close())
+	select {
+	case err := <-watched:
+		if !errors.Is(err, fs.ErrClosed) {
+			t.Errorf("Watch of a closed store: %v", err)
+		}
+	case <-time.After(slack):
+		t.Error("Watch goes on after Close")
+	}
 }
 
 func TestNewsComeBack(t *testing.T) {

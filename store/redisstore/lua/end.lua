@@ -25,6 +25,6 @@ end
 redis.call('SET', KEYS[1], sub(v, 1, 2) .. '\0' .. sub(v, 4, 49) .. purge .. sub(v, 58, 85) .. ARGV[3] ..
   sub(v, 98, metas) .. ARGV[4] .. data, 'PXAT', alive(purge, 1))
 redis.call('ZADD', KEYS[2], 'LT', look, ARGV[1])
-hold(KEYS[2], v, 74)
+hold(KEYS[2], later(purge, sub(v, 74, 81)) and purge or sub(v, 74, 81), 1)
 redis.call('PUBLISH', ARGV[7], ARGV[8])
 return v
