@@ -69,7 +69,7 @@ func wants[T comparable](t testing.TB, j *Jar, k Key[T], want T, there bool) {
 	}
 }
 
-// Issue 3, line 15: 30 days, kept by the server.
+// 30 days, kept by the server.
 func TestJarLastsThirtyDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := specOf(t, ringOf(t, masterA, "bell"))
@@ -98,7 +98,7 @@ func TestJarLastsThirtyDays(t *testing.T) {
 	})
 }
 
-// Issue 3, line 15: two values of different types set in one call for 3 days go while their neighbour stays.
+// Two values of different types set in one call for 3 days go while their neighbour stays.
 func TestJarSeveralForThreeDays(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := specOf(t, ringOf(t, masterA, "bell"))
@@ -135,7 +135,7 @@ func TestJarSeveralForThreeDays(t *testing.T) {
 	})
 }
 
-// Issue 3, line 15: Set then Get in one request, Delete, Clear, and what is written of it.
+// Set then Get in one request, Delete, Clear, and what is written of it.
 func TestJarInOneRequest(t *testing.T) {
 	s := specOf(t, ringOf(t, masterA, "bell"))
 	value, set := visit(t, s, "", func(j *Jar) {
@@ -431,7 +431,7 @@ func TestC6OneCookie(t *testing.T) {
 	})
 }
 
-// Issue 3, line 14: whatever a client sends reads as nothing, and the next Set replaces it.
+// Whatever a client sends reads as nothing, and the next Set replaces it.
 func TestBadCookies(t *testing.T) {
 	keys := ringOf(t, masterA, "bell")
 	s := specOf(t, keys)
@@ -468,7 +468,7 @@ func TestBadCookies(t *testing.T) {
 	wants(t, s.Jar(r), nick, "", false)
 }
 
-// Issue 3, line 14: a value that no longer decodes into its type is absent and traced, and can be replaced.
+// A value that no longer decodes into its type is absent and traced, and can be replaced.
 func TestUndecodable(t *testing.T) {
 	keys := ringOf(t, masterA, "bell")
 	var told string
@@ -535,7 +535,7 @@ func TestErrSent(t *testing.T) {
 	}
 }
 
-// Issue 3, line 16, for jars: NewKey[any] is a dictionary.
+// For jars too: NewKey[any] is a dictionary.
 func TestDictionary(t *testing.T) {
 	s := specOf(t, ringOf(t, masterA, "bell"))
 	dictionary := NewKey[any]("anything")

@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// K1, and issue 3, line 7: keys rotate by the documented steps while cookies are opened; nothing is lost, and the
+// K1: keys rotate by the documented steps while cookies are opened; nothing is lost, and the
 // trace shows when the old key is out of use.
 func TestK1Rotation(t *testing.T) {
 	source := text(masterA)

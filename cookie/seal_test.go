@@ -44,7 +44,7 @@ func TestSealOpen(t *testing.T) {
 	}
 }
 
-// Issue 3, line 6: every change, deletion and insertion of one byte and every truncation is refused.
+// Every change, deletion and insertion of one byte and every truncation is refused.
 func TestEveryByteCounts(t *testing.T) {
 	s := sealerOf(t)
 	for n := range 4 { // so that the padding of both layers takes each of its forms
@@ -84,7 +84,7 @@ func TestEveryByteCounts(t *testing.T) {
 	}
 }
 
-// A14, and issue 3, line 6: a cookie opens under its own name, app, purpose and key only, and no two uses share keys
+// A14: a cookie opens under its own name, app, purpose and key only, and no two uses share keys
 // by running into each other.
 func TestA14BoundToItsUse(t *testing.T) {
 	value, err := ringOf(t, masterA, "bell").Sealer("session", "name").Seal([]byte("token"))

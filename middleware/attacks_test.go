@@ -25,7 +25,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 3, line 11: the attacks of facts/security.md §4 that a single process can meet. Limits and clients' addresses
+// The attacks of the security list that a single process can meet. Limits and clients' addresses
 // are tested with their own middleware.
 
 // Fiber CVE-2024-38513, passport CVE-2022-25896: a victim signs in with a session that the attacker began and knows.

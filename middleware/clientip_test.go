@@ -40,7 +40,7 @@ func do(h http.Handler, r *http.Request) *httptest.ResponseRecorder {
 	return w
 }
 
-// The spoof table of issue 5: whatever a client forges, it is counted as itself, and neither is somebody else
+// The spoof table: whatever a client forges, it is counted as itself, and neither is somebody else
 // counted in its place.
 func TestSpoofedHeadersLimitTheTrueClient(t *testing.T) {
 	const xff, fwd = "X-Forwarded-For", "Forwarded"

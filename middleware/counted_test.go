@@ -66,7 +66,7 @@ func secured(cookies []*http.Cookie) []*http.Cookie {
 	return cookies
 }
 
-// Issue 3, line 1: parallel requests of one session lose no count.
+// Parallel requests of one session lose no count.
 func TestFiveThousandUpdatesCounted(t *testing.T) {
 	const clients, updates = 100, 50
 	c := newCounter(t, map[string]http.HandlerFunc{
@@ -106,7 +106,7 @@ func TestFiveThousandUpdatesCounted(t *testing.T) {
 	}
 }
 
-// Issue 3, line 1: each of two requests has read the session before either has written, and each sets a key of its own.
+// Each of two requests has read the session before either has written, and each sets a key of its own.
 func TestParallelRequestsOverHTTP(t *testing.T) {
 	var reading sync.WaitGroup
 	set := func(k session.Key[string], value string) http.HandlerFunc {

@@ -12,7 +12,7 @@ import (
 	"example.com/hardy/sessiontest"
 )
 
-// Issue 3, line 3: how long a session lives.
+// How long a session lives.
 
 // Anvil, 6: a session stays open as long as a request came in the last 30 minutes; it lives at most a thirtieth
 // longer, whether or not its last request was one that had to renew it.

@@ -28,7 +28,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 7: sessions of another system, carried over while their users stay signed in.
+// Sessions of another system, carried over while their users stay signed in.
 
 // jwtCookie is the cookie of an application that keeps its sign-ins in JWTs.
 const jwtCookie = "auth"

@@ -16,7 +16,7 @@ import (
 	"example.com/hardy/sessiontest"
 )
 
-// Issue 3, line 15: jars in a browser, over days.
+// Jars in a browser, over days.
 
 var (
 	jarName  = cookie.NewKey[string]("name")

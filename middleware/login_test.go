@@ -18,7 +18,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 3, line 2: a login that is clicked twice.
+// A login that is clicked twice.
 
 // late holds an answer back where the test says so: it has been committed, and is on its way.
 type late struct {

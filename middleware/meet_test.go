@@ -23,7 +23,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 3, line 4: how requests meet an ended session.
+// How requests meet an ended session.
 
 // stand is an application that shows what it sees of its session, with everything around it.
 type stand struct {

@@ -19,7 +19,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 3, line 5: six ways for a request to come without a live session, which the program tells apart.
+// Six ways for a request to come without a live session, which the program tells apart.
 // What a peer makes of the same six is in bench: TestOutcomesOfAPeer.
 func TestSixOutcomes(t *testing.T) {
 	for _, row := range []struct {

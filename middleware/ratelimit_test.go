@@ -37,7 +37,7 @@ func byName(name string) middleware.By {
 	return middleware.ByFunc(func(*http.Request) (ratelimit.Key, error) { return ratelimit.Key{Name: name}, nil })
 }
 
-// Issue 5, 4: the examples of draft-ietf-httpapi-ratelimit-headers-11, byte by byte, and read back by another parser.
+// The examples of draft-ietf-httpapi-ratelimit-headers-11, byte by byte, and read back by another parser.
 func TestFieldsAreTheDraftsExamples(t *testing.T) {
 	bytes := per("peruser", 65535, 10*time.Second)
 	bytes.Unit = "content-bytes"
@@ -124,7 +124,7 @@ func TestFieldsOffAndLegacy(t *testing.T) {
 	})
 }
 
-// Issue 5, 4: who obeys Retry-After passes; one second earlier nobody does.
+// Who obeys Retry-After passes; one second earlier nobody does.
 func TestRetryAfterObeyedPasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		for _, p := range []ratelimit.Policy{
@@ -435,7 +435,7 @@ func TestByRoute(t *testing.T) {
 	}
 }
 
-// Issue 5, 5 and L3 of the security list (NIST SP 800-63B-4, 3.2.2): the 101st failed login of an account is refused
+// L3 of the security list (NIST SP 800-63B-4, 3.2.2): the 101st failed login of an account is refused
 // whatever the address. Who is known, by a session in which the account has signed in, still gets in with the
 // right password, as the policy counts strangers only; and it, too, has a limit of its own.
 func TestL3FailedLogins(t *testing.T) {
@@ -511,7 +511,7 @@ func TestL3FailedLogins(t *testing.T) {
 	})
 }
 
-// Issue 5, 8: bad input is refused with a stated answer, traced and logged, and never unlimited.
+// Bad input is refused with a stated answer, traced and logged, and never unlimited.
 func TestBadInputIsRefused(t *testing.T) {
 	limits := func() *ratelimit.Limiter { return ratelimit.MustNew(nil, per("a", 3, time.Hour)) }
 	cost := func(n int) *middleware.RateLimitOptions {
@@ -604,7 +604,7 @@ func (outOfReach) Take(context.Context, ratelimit.Key, int) (ratelimit.Result, e
 	return ratelimit.Result{}, errors.New("dial tcp 10.0.0.3:6379: connection refused")
 }
 
-// Issue 5, 8: what can't work is told at start, or at the first request, with the mend.
+// What can't work is told at start, or at the first request, with the mend.
 func TestRateLimitWiring(t *testing.T) {
 	limits := ratelimit.MustNew(nil, per("a", 3, time.Hour))
 	user := ratelimit.Policy{Name: "u", Limit: 1, Burst: 1, By: ratelimit.ByUser}
@@ -649,7 +649,7 @@ func TestRateLimitWiring(t *testing.T) {
 	middleware.RateLimit(ratelimit.MustNew(nil, optional, per("address", 1, time.Second)), middleware.ByIP|middleware.ByUser, nil)
 }
 
-// Issue 5: a handler's goroutine that calls it after the response is told what to call instead, over HTTP/1 and
+// A handler's goroutine that calls it after the response is told what to call instead, over HTTP/1 and
 // HTTP/2; a client that has hung up is limited like any other.
 func TestRateLimitAfterTheResponse(t *testing.T) {
 	limited := func() http.Handler {
@@ -751,7 +751,7 @@ func cheap(t testing.TB) map[string]struct {
 	}
 }
 
-// Issue 5, 6: at most two allocations with fields; ClientIP makes a context and a request.
+// At most two allocations with fields; ClientIP makes a context and a request.
 func TestRateLimitAllocations(t *testing.T) {
 	if raceDetector {
 		t.Skip("the race detector allocates")

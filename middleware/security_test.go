@@ -34,7 +34,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 3, line 11: the acceptance list of facts/security.md §1, row by row, as a client meets it. Attacks (§4) are in
+// The acceptance list of the security list, row by row, as a client meets it. Attacks (§4) are in
 // attacks_test.go.
 
 // Every row has a test that bears its id, here or beside the code that it is about.

@@ -23,7 +23,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 3, line 16: the session as a plain dictionary, over HTTP.
+// The session as a plain dictionary, over HTTP.
 
 // pages serves one function after the other to a browser, with a session.
 type pages struct {

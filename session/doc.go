@@ -34,6 +34,21 @@
 //     whole record back as it once was.
 //   - Stored forms (the record, Sealed, the values' CBOR) are read by every later version.
 //
+// # What a process holds of a session
+//
+// One rule for all stores: no record. Each request asks the store, and what it answered serves this request alone, so that an
+// end counts everywhere at once. What is held beside that can show nothing that the store does not:
+//
+//   - opened cookies with their Token: at most 10,000 (MaxOpened of the middleware), until the session is seen ended, its
+//     key is revoked, or nobody has come with it for the idle timeout. A Token holds the key of the values and, up to 1 KiB, the
+//     values that it last sealed or opened; these serve where the store brings the same bytes for the same record,
+//     version, user and time of authentication, in place of opening them again. It holds when a Touch last
+//     succeeded, for 1/30 of the idle timeout;
+//   - of a session that somebody holds on to (Context, package lease), the record without Data and Meta, until it ends or is
+//     let go. It decides when to ask the store again, never what a request is served.
+//
+// A store adds nothing to this but redisstore with Options.Cache, which states its own bound.
+//
 // # Outside HTTP
 //
 // A job that holds a token, or a loop that goes on after its request, uses Manager.Token, Load, Touch and Commit, which

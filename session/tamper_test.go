@@ -16,7 +16,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 3, line 18: a store that somebody edits by hand.
+// A store that somebody edits by hand.
 
 // byHand is a store that can be edited in two ways: in place, and on the way out.
 type byHand struct {

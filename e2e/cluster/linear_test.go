@@ -30,7 +30,7 @@ import (
 )
 
 // TestRequestsAreLinearizable sends whole requests of eight clients, all with one session, to three managers on one store
-// while the network to it fails, and looks for an order that explains the answers: counts are exact, two values set
+// while the network to it fails, or another program holds the lock of its file, and looks for an order that explains the answers: counts are exact, two values set
 // together are seen together, and after a sign-out nothing is served. What was answered by 503 may have happened
 // or not; nothing else is forgiven. HARDY_SOAK makes it 2,000 histories for each store, or as many as fit into four
 // minutes.
@@ -54,6 +54,7 @@ func TestRequestsAreLinearizable(t *testing.T) {
 				t.Cleanup(func() { s.Close() })
 				e.Stores = append(e.Stores, s)
 			}
+			e.Faults = append(e.Faults, servers.LockSQLite(t, path))
 			return e
 		}},
 		{"redis", func(t *testing.T) linear.Engine {

@@ -50,7 +50,7 @@ func TestMutationsApply(t *testing.T) {
 			texts[path] = next
 		}
 	}
-	// Those that issue 3 names.
+	// Those that must be there.
 	for _, check := range []string{
 		"MAC compared", "canonical form", "purpose in the key", "AAD: id", "store: version", "manager: ended",
 		"store: ended, at Replace and Touch", "manager: expiry", "store: expired, at Replace and Touch", "Origin of WebSockets", "Origin of the reset",

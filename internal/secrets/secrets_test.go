@@ -35,7 +35,7 @@ import (
 	"example.com/hardy/store"
 )
 
-// Issue 3, line 12, and L1 of facts/security.md (Spring Session CVE-2023-20866): a tour through every public call, good and bad,
+// L1 of the security list (Spring Session CVE-2023-20866): a tour through every public call, good and bad,
 // with every log line, trace, error and panic on the way written in every way that Go writes, and searched for the tokens,
 // keys, values and cookies that were on the way.
 

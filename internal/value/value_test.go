@@ -268,7 +268,7 @@ func TestDepth(t *testing.T) {
 	}
 }
 
-// Issue 3, line 16: what cannot outlive the request is refused with the reason.
+// What cannot outlive the request is refused with the reason.
 func TestCheckRefuses(t *testing.T) {
 	type self *self
 	type onlyWrites struct{ textWriter }

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// TestKilledDuringLoad (issue 4, line 1): a process is killed with SIGKILL while eight goroutines write,
+// TestKilledDuringLoad: a process is killed with SIGKILL while eight goroutines write,
 // again and again on one file. What it acknowledged, by the parent's own log, is there. 50 times; HARDY_SOAK=500
 // sets another number.
 func TestKilledDuringLoad(t *testing.T) {

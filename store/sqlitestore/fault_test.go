@@ -45,7 +45,7 @@ func execute(t *testing.T, path string, statements ...string) {
 	}
 }
 
-// TestOpenRefuses (issue 4, line 3): each error names the file and the mend, and the file is left as it was.
+// TestOpenRefuses: each error names the file and the mend, and the file is left as it was.
 func TestOpenRefuses(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -148,7 +148,7 @@ func small(t *testing.T, bytes int) (dir string) {
 	return dir
 }
 
-// TestDiskFullAndRoomAgain (issue 4, line 3): errors while the disk is full, reads and ends all the while,
+// TestDiskFullAndRoomAgain: errors while the disk is full, reads and ends all the while,
 // and no restart needed once there is room. Nothing acknowledged is lost.
 func TestDiskFullAndRoomAgain(t *testing.T) {
 	t.Run("file system", func(t *testing.T) {
@@ -226,7 +226,7 @@ func TestOpenOnAFullDisk(t *testing.T) {
 	must(t, open(t, path).Create(t.Context(), fresh("ann")))
 }
 
-// TestReadOnlyFile (issue 4, line 3).
+// TestReadOnlyFile.
 func TestReadOnlyFile(t *testing.T) {
 	dir := small(t, 2<<20)
 	path := filepath.Join(dir, "s.db")
@@ -281,7 +281,7 @@ func TestFileTakenAway(t *testing.T) {
 	must(t, s.Create(t.Context(), fresh("ann")))
 }
 
-// TestSomebodyElsesLock (issue 4, line 2): a lock of another process is waited for, and what a caller sees
+// TestSomebodyElsesLock: a lock of another process is waited for, and what a caller sees
 // is its own deadline, never "database is locked".
 func TestSomebodyElsesLock(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")

@@ -21,10 +21,10 @@ import (
 
 var letter = session.NewKey[string]("letter")
 
-// TestIssue4Line3DiskFullOverHTTP: while the disk is full a write is answered by 503 with Retry-After and
+// TestDiskFullOverHTTP: while the disk is full a write is answered by 503 with Retry-After and
 // reads go on; whatever was answered by 200 is kept; and once there is room the next request is served, by
 // the same process, the same store and the same cookie.
-func TestIssue4Line3DiskFullOverHTTP(t *testing.T) {
+func TestDiskFullOverHTTP(t *testing.T) {
 	t.Run("file system", func(t *testing.T) {
 		dir := small(t, 2<<20)
 		ballast := filepath.Join(dir, "ballast")

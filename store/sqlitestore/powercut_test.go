@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// TestPowerCut (issue 4, line 1, second half): strace records every write and every fsync of a child that
+// TestPowerCut: strace records every write and every fsync of a child that
 // writes under load, with their bytes. For many moments the test then builds what a disk would hold after
 // a power cut: all that was synced, and of the rest any part, torn at sectors. Each time the file must be
 // sound and hold everything that was acknowledged before. So it shows that fsync comes before the

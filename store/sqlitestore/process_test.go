@@ -73,7 +73,7 @@ func tokenOf(m *session.Manager, secret string) (*session.Token, error) {
 	return m.Token(string(b))
 }
 
-// TestEightProcessesCountExactly (issue 4, line 2): 8 processes, 1,000 exact updates each, one file, one
+// TestEightProcessesCountExactly: 8 processes, 1,000 exact updates each, one file, one
 // session: 8,000 are counted, and no process meets an error.
 func TestEightProcessesCountExactly(t *testing.T) {
 	const processes = 8
@@ -186,7 +186,7 @@ func (s *server) ask(t *testing.T, words ...string) string {
 	return s.out.Text()
 }
 
-// TestRevokedForThreeProcesses (issue 4, line 7): after Revoke returns in one process, no later request is
+// TestRevokedForThreeProcesses: after Revoke returns in one process, no later request is
 // served by any of three, which all served the session just before.
 func TestRevokedForThreeProcesses(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "s.db")

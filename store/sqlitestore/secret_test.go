@@ -13,7 +13,7 @@ import (
 	"example.com/hardy/session"
 )
 
-// TestTheFileShowsNoValueAndNoToken (issue 4, line 8): after a thousand sessions, a search in the file and
+// TestTheFileShowsNoValueAndNoToken: after a thousand sessions, a search in the file and
 // its log finds the users, which are a documented column, but none of the values and no token, in any
 // spelling.
 func TestTheFileShowsNoValueAndNoToken(t *testing.T) {

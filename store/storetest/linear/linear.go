@@ -16,7 +16,7 @@
 // List need not be a snapshot of all its records, and is not taken for one: each record has to be shown as it was
 // at some moment of the call, and of a session that is rotated at least one record has to be there.
 //
-// Run takes 50 histories; with the environment variable HARDY_SOAK set, 2,000, or as many as fit into five
+// Run takes 50 histories; with the environment variable HARDY_SOAK set, 2,000, or as many as fit into eight
 // minutes.
 package linear
 
@@ -35,7 +35,7 @@ type Engine struct {
 	// Stores has one store for each process, with connections of its own. Nothing else uses the engine
 	// meanwhile but other histories.
 	Stores []session.Store
-	// Faults are what may happen to the connections. Each begins a fault and returns what ends it. Errors of
+	// Faults are what may happen to the connections, or to a file. Each begins a fault and returns what ends it. Errors of
 	// a store are expected from then on, and for a while after.
 	Faults []func() (heal func())
 }
@@ -43,7 +43,7 @@ type Engine struct {
 const (
 	histories     = 50
 	soakHistories = 2000
-	soakTime      = 5 * time.Minute
+	soakTime      = 8 * time.Minute
 	catchTime     = 2 * time.Minute
 )
 

@@ -4,6 +4,7 @@ import (
 	"path/filepath"
 	"testing"
 
+	"example.com/hardy/internal/servers"
 	"example.com/hardy/session"
 	"example.com/hardy/store"
 	"example.com/hardy/store/sqlitestore"
@@ -16,7 +17,7 @@ func TestLinearizableMemory(t *testing.T) {
 	})
 }
 
-// TestLinearizableSQLite: three processes' connections to one file.
+// TestLinearizableSQLite: three processes' connections to one file, which another program locks now and then.
 func TestLinearizableSQLite(t *testing.T) {
 	Run(t, func(t *testing.T) Engine {
 		var e Engine
@@ -29,6 +30,7 @@ func TestLinearizableSQLite(t *testing.T) {
 			t.Cleanup(func() { s.Close() })
 			e.Stores = append(e.Stores, s)
 		}
+		e.Faults = append(e.Faults, servers.LockSQLite(t, path))
 		return e
 	})
 }
