@@ -71,11 +71,13 @@ func multiUserRows() []row {
 		unused("untouched", untouched), unused("read one int", readOne), unused("count", countOne),
 		{
 			name:    "Each.Get, warm",
+			even:    true,
 			entries: []entry{eachEntry(eachSession, nil), eachEntry(eachUser, &lease.EachOptions{PerUser: true})},
 			bars:    []bar{takes(eachSession, mostOfEach), takes(eachUser, mostOfEach), allocations(eachSession, 0), allocations(eachUser, 0)},
 		},
 		{
 			name:    fmt.Sprintf("append to a list of %d", logEntries),
+			even:    true,
 			entries: []entry{logEntry(valueUpdate, appendByUpdate), logEntry(valueSet, appendBySet), logEntry(logAppend, appendToLog)},
 			bars:    []bar{faster(logAppend, valueUpdate, 1, 0), faster(logAppend, valueSet, 1, 0)},
 		},

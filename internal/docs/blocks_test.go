@@ -250,6 +250,39 @@ func (b *book) dirName(page, heading string) string {
 // fragment writes a fragment, and before the first of a package what its page takes for granted.
 func (b *book) fragment(t *testing.T, dir string, blk block) {
 	t.Helper()
+	b.source(t, dir, blk, func() (string, error) { return b.wrap(blk) })
+}
+
+// lineOfCode writes one of the lines that are run.
+func (b *book) lineOfCode(t *testing.T, dir string, blk block) {
+	t.Helper()
+	b.source(t, dir, blk, func() (string, error) {
+		name := fmt.Sprint("line", b.sources[dir])
+		return b.statements(blk, fmt.Sprintf("func init() { lines = append(lines, line{%q, %s}) }\n\nfunc %[2]s", fmt.Sprintf("%s: %s", blk, strings.TrimSpace(blk.text)), name),
+			"(failed error)", map[string]string{"err": "if failed == nil {\nfailed = err\n}\n"}, "return failed\n")
+	})
+}
+
+// lines is what the lines of one package are kept in.
+func (b *book) lines() string {
+	return `package recipe
+
+import (
+	"context"
+	"net/http"
+)
+
+type line struct {
+	code string
+	run  func(context.Context, http.ResponseWriter, *http.Request) error
+}
+
+var lines []line
+`
+}
+
+func (b *book) source(t *testing.T, dir string, blk block, source func() (string, error)) {
+	t.Helper()
 	if b.sources[dir] == 0 {
 		b.sources[dir]++
 		for _, shared := range b.shared[blk.page] {
@@ -257,12 +290,12 @@ func (b *book) fragment(t *testing.T, dir string, blk block) {
 		}
 	}
 	b.sources[dir]++
-	source, err := b.wrap(blk)
+	text, err := source()
 	if err != nil {
 		t.Errorf("%s: %v", blk, err)
 		return
 	}
-	write(t, filepath.Join(b.dir, dir, fmt.Sprintf("block%d.go", b.sources[dir])), source)
+	write(t, filepath.Join(b.dir, dir, fmt.Sprintf("block%d.go", b.sources[dir])), text)
 }
 
 // wrap makes a file of a fragment.
@@ -272,16 +305,26 @@ func (b *book) wrap(blk block) (string, error) {
 	if file, err := parser.ParseFile(token.NewFileSet(), "", "package recipe\n"+declarations, 0); err == nil {
 		return b.head(file) + declarations, nil
 	}
-	statements := "func _(ctx context.Context, w http.ResponseWriter, r *http.Request) {\n" + line + blk.text
-	file, err := parser.ParseFile(token.NewFileSet(), blk.page, "package recipe\n"+statements+"\n}\n", 0)
+	return b.statements(blk, "func _", "", nil, "")
+}
+
+// statements makes a func of a fragment, with ctx, w and r as a handler has them. What the fragment declares counts as
+// used: as uses says, else left to the reader.
+func (b *book) statements(blk block, head, results string, uses map[string]string, end string) (string, error) {
+	line := fmt.Sprintf("//line %s:%d\n", blk.page, blk.line)
+	source := head + "(ctx context.Context, w http.ResponseWriter, r *http.Request) " + results + " {\n" + line + blk.text
+	file, err := parser.ParseFile(token.NewFileSet(), blk.page, "package recipe\n"+source+"\n}\n", 0)
 	if err != nil {
 		return "", err
 	}
-	// What a fragment declares and leaves to the reader counts as used.
 	for _, name := range declared(file) {
-		statements += "_ = " + name + "\n"
+		if use, ok := uses[name]; ok {
+			source += use
+		} else {
+			source += "_ = " + name + "\n"
+		}
 	}
-	return b.head(file) + statements + "}\n", nil
+	return b.head(file) + source + end + "}\n", nil
 }
 
 // head is package clause and imports for what a file names.

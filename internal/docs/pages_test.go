@@ -190,12 +190,14 @@ func TestSecurityRows(t *testing.T) {
 	}
 }
 
+// covered are the systems that Hardy covers, and how many lines tell what they do.
+var covered = map[string]int{"Anvil": 13, "Panel SessionManager": 5, "Supervisely": 5, "Agent guide": 11}
+
 // docs/coming-from.md has a row for each line of the systems that Hardy covers. Rows are numbered as those lines are.
 func TestComingFromIsComplete(t *testing.T) {
-	lines := map[string]int{"Anvil": 13, "Panel SessionManager": 5, "Supervisely": 5, "Agent guide": 11}
 	told := map[string]map[string]bool{}
 	for _, r := range rows(t, "docs/coming-from.md") {
-		if lines[r.heading] == 0 {
+		if covered[r.heading] == 0 {
 			continue
 		}
 		if len(r.cells) != 4 {
@@ -210,7 +212,7 @@ func TestComingFromIsComplete(t *testing.T) {
 			t.Errorf("%s: says neither how Hardy does it, nor that it is not there yet", r.where)
 		}
 	}
-	for heading, n := range lines {
+	for heading, n := range covered {
 		for i := range n {
 			if !told[heading][fmt.Sprint(i+1)] {
 				t.Errorf("docs/coming-from.md, %s: line %d has no row", heading, i+1)
@@ -219,25 +221,39 @@ func TestComingFromIsComplete(t *testing.T) {
 	}
 }
 
-// spans puts the code of a table's third column into the book: each span is a type, an expression or a statement.
+// spans puts the code of a table's third column into the book: each span is a type, an expression or a statement. What
+// is no type is run by testdata/lines_test.go for the systems that Hardy covers, and must not fail.
 func (b *book) spans(t *testing.T, page string) {
 	t.Helper()
 	e := exports(t)
+	known := map[string]bool{}
 	for _, r := range rows(t, page) {
 		if len(r.cells) != 4 {
 			continue
 		}
+		dir := b.dirName(page, r.heading)
+		var n int
+		fmt.Sscanf(r.where[strings.LastIndex(r.where, ":")+1:], "%d", &n)
 		for _, code := range spans(r.cells[2]) {
+			blk := block{page: page, line: n, heading: r.heading, text: code + "\n"}
 			if e.types[strings.TrimLeft(code, "*")] {
-				code = "var _ " + code
-			} else if expr, err := parser.ParseExpr(code); err == nil {
+				blk.text = "var _ " + blk.text
+				b.fragment(t, dir, blk)
+				continue
+			}
+			if expr, err := parser.ParseExpr(code); err == nil {
 				if _, call := expr.(*ast.CallExpr); !call {
-					code = "_ = " + code
+					blk.text = "_ = " + blk.text
 				}
 			}
-			var n int
-			fmt.Sscanf(r.where[strings.LastIndex(r.where, ":")+1:], "%d", &n)
-			b.fragment(t, b.dirName(page, r.heading), block{page: page, line: n, heading: r.heading, text: code + "\n"})
+			b.lineOfCode(t, dir, blk)
+		}
+		if !known[dir] {
+			known[dir] = true
+			write(t, filepath.Join(b.dir, dir, "lines.go"), b.lines())
+			if covered[r.heading] > 0 {
+				write(t, filepath.Join(b.dir, dir, "lines_test.go"), text(t, "internal/docs/testdata/lines_test.go"))
+			}
 		}
 	}
 }
