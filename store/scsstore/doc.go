@@ -41,7 +41,8 @@
 // process, and is refused. Each write looks at the row right before. What remains is the moment between that look
 // and the write: an End of another process that falls into it is overwritten, and the session goes on. It is as long
 // as a question to the store takes: where this process has seen the row within four times that, and within 10 ms at
-// most, a write does not look again. Where that is too much, take a store that compares: Hardy's own.
+// most, a write does not look again, and an end within sixteen times, so that where a token is replaced while another process
+// ends the session, the new one may live on. Where that is too much, take a store that compares: Hardy's own.
 //
 // "One process" means one Use: call it once for each scs store.
 //

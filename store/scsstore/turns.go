@@ -32,11 +32,15 @@ type turn struct {
 
 // look is a row as it was found or written.
 type look struct {
-	row   []byte
-	until time.Time // as good as asking again
+	row []byte
+	// Until when it is as good as asking again: for a write, and for an end, which comes behind the write of a new row where a
+	// token is replaced, and has nothing to bring back.
+	write, end time.Time
 }
 
 const (
+	writeLook   = 4  // times as long as the question took
+	endLook     = 16 // a write to a disk takes ten times as long as a question
 	longestLook = 10 * time.Millisecond
 	quick       = 5 * time.Microsecond // an engine that answers within may as well be asked again
 )
@@ -131,11 +135,12 @@ func (s *shard) remember(id string, row []byte, begin, now time.Time) {
 	if s.looks == nil {
 		s.looks = make(map[string]look)
 	}
-	s.looks[id] = look{row, now.Add(min(4*now.Sub(begin), longestLook))}
+	took := now.Sub(begin)
+	s.looks[id] = look{row, now.Add(min(writeLook*took, longestLook)), now.Add(min(endLook*took, longestLook))}
 }
 
-// seen returns the row under id where this process has just seen it.
-func (s *shard) seen(id string) []byte {
+// seen returns the row under id where this process has just seen it. ends says what for.
+func (s *shard) seen(id string, ends bool) []byte {
 	now := time.Now()
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -143,7 +148,11 @@ func (s *shard) seen(id string) []byte {
 	if !ok {
 		l = s.earlier[id]
 	}
-	if !now.Before(l.until) {
+	until := l.write
+	if ends {
+		until = l.end
+	}
+	if !now.Before(until) {
 		return nil
 	}
 	return l.row

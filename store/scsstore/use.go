@@ -143,8 +143,9 @@ func (s *store) Load(ctx context.Context, id string) (session.Record, error) {
 	return s.decode(ctx, id, row)
 }
 
-// change lets f make the record under id what it will be, and stores it where f returns nil. It returns what f got.
-func (s *store) change(ctx context.Context, id string, f func(r *session.Record) error) (was session.Record, err error) {
+// change lets f make the record under id what it will be, and stores it where f returns nil. It returns what f got. ends says
+// that f ends it.
+func (s *store) change(ctx context.Context, id string, ends bool, f func(r *session.Record) error) (was session.Record, err error) {
 	if err := ctx.Err(); err != nil {
 		return was, err
 	}
@@ -153,7 +154,7 @@ func (s *store) change(ctx context.Context, id string, f func(r *session.Record)
 		return was, err
 	}
 	defer turn.leave(id)
-	row := turn.seen(id)
+	row := turn.seen(id, ends)
 	if row == nil {
 		if row, err = s.read(ctx, id); err != nil {
 			return was, err
@@ -170,7 +171,7 @@ func (s *store) change(ctx context.Context, id string, f func(r *session.Record)
 }
 
 func (s *store) Replace(ctx context.Context, r session.Record) error {
-	_, err := s.change(ctx, r.ID, func(next *session.Record) error {
+	_, err := s.change(ctx, r.ID, false, func(next *session.Record) error {
 		switch {
 		case !writable(next, r.Seen):
 			return session.ErrNotFound
@@ -185,7 +186,7 @@ func (s *store) Replace(ctx context.Context, r session.Record) error {
 }
 
 func (s *store) Touch(ctx context.Context, id string, seen, expires, purge time.Time) error {
-	_, err := s.change(ctx, id, func(next *session.Record) error {
+	_, err := s.change(ctx, id, false, func(next *session.Record) error {
 		if !writable(next, seen) {
 			return session.ErrNotFound
 		}
@@ -198,7 +199,7 @@ func (s *store) Touch(ctx context.Context, id string, seen, expires, purge time.
 var errEnded = errors.New("scsstore: ended already")
 
 func (s *store) End(ctx context.Context, id string, e session.End) (session.Record, error) {
-	last, err := s.change(ctx, id, func(next *session.Record) error {
+	last, err := s.change(ctx, id, true, func(next *session.Record) error {
 		if next.Ended != "" {
 			return errEnded
 		}
