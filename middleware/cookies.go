@@ -72,8 +72,9 @@ func (h *cookies) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		x.shared = h.shared.Jar(r)
 	}
 	x.writer.begin(w, x)
+	defer x.writer.abandon() // a panic
 	h.next.ServeHTTP(&x.writer, r.WithContext(cookie.NewContext(r.Context(), x.local, x.shared)))
-	x.writer.send() // a panic leaves without
+	x.writer.send()
 }
 
 // jarExchange is one request and its jars.

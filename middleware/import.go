@@ -14,8 +14,9 @@ import (
 // that comes with an old credential and no session of Hardy's makes a session of it, once, also where two tabs
 // arrive together; its answer brings the cookie. What was made has the lifetimes of every session of the manager, and
 // once it has ended it is met as every ended session: the old credential does not bring it back, for as long as it
-// would open something, even if nobody can end it, such as a JWT. A credential that expired or was forged is a new
-// visitor; where the old store can't be asked the answer is a 503.
+// would open something, even if nobody can end it, such as a JWT. Where it is in no cookie that could be taken back
+// (Cookie), a browser that has only that left is a new visitor, so that people can sign in again. A credential that
+// expired or was forged is a new visitor; where the old store can't be asked the answer is a 503.
 //
 // The old session lives on until the browser has shown that it has the new cookie. About a minute later, at the first
 // renewal, and at once where the visitor signs out, it is ended (End) and its cookie taken back (Cookie). Without both,
@@ -92,6 +93,9 @@ func (i *importing) find(r *http.Request) (token *session.Token, credential stri
 			log(i.Logger).Error("middleware: an old session could not be read", "error", err)
 		}
 		return nil, "", nil, err
+	}
+	if credential != "" && old != nil && old.Expires.IsZero() { // a mistake in Read, and every visitor would be signed out
+		log(i.Logger).Error("middleware: an old session has no Expires and is not carried over; give it one, of a JWT without exp too")
 	}
 	if credential == "" || old != nil && !old.Expires.After(time.Now()) {
 		return nil, "", nil, nil

@@ -646,6 +646,46 @@ func TestImportForAPIClients(t *testing.T) {
 	}
 }
 
+// A JWT without exp, of which Read knows no Expires, is not dropped in silence.
+func TestImportWithoutExpires(t *testing.T) {
+	var heard bytes.Buffer
+	imported := fromJWT()
+	imported.Logger = slog.New(slog.NewTextHandler(&heard, nil))
+	imported.Read = func(*http.Request) (string, *session.Old, error) { return "x", &session.Old{User: "ann"}, nil }
+	st := newStand(t, nil, &middleware.Options{Import: imported})
+	if v, status := st.look(st.browser()); status != 200 || v.User != "" || !strings.Contains(heard.String(), "no Expires") {
+		t.Errorf("%d, %+v, %q", status, v, heard.String())
+	}
+}
+
+// A credential in a header, from a gateway say, comes with every request, and nobody can take it back. Who has signed out
+// can sign in again all the same.
+func TestImportFromAGatewayStartsOver(t *testing.T) {
+	for _, ended := range []middleware.Ended{middleware.Restart, middleware.Strict} {
+		imported := fromJWT()
+		imported.Cookie = nil
+		imported.Read = func(r *http.Request) (string, *session.Old, error) {
+			signed, old := verifyJWT(r.Header.Get("X-Assertion"))
+			return signed, old, nil
+		}
+		st := newStand(t, nil, &middleware.Options{Import: imported, Ended: ended})
+		b, assertion := st.browser(), jwt("ann", week())
+		ask := func(method, path string, status int, body string) {
+			t.Helper()
+			if resp := st.send(b, method, path, "X-Assertion", assertion); resp.StatusCode != status || !strings.Contains(string(resp.body), body) {
+				t.Errorf("%v: %s %s: %d %s", ended, method, path, resp.StatusCode, resp.body)
+			}
+		}
+		ask("GET", "/look", 200, `"User":"ann"`)
+		ask("POST", "/logout", 200, "")
+		ask("GET", "/look", 200, `"User":""`)
+		ask("POST", "/login?user=bob", 303, "")
+		ask("GET", "/look", 200, `"User":"bob"`)
+		ask("POST", "/logout", 200, "")
+		ask("GET", "/look", 200, `"User":""`)
+	}
+}
+
 // A row whose session was carried over may be gone by the time that the browser comes again without its new cookie.
 func TestImportOfARowThatIsGone(t *testing.T) {
 	rows := map[string]string{"r1": "ann", "r2": "bob"}

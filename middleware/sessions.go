@@ -94,6 +94,8 @@ func (h *sessions) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		case aware:
 		case actsOnNothing(r):
 			h.manager.Sent(s) // whoever starts over must get the cookie, and this answer can't carry it
+		case carried.imported && h.carrier.Pages() && h.olds.forget == "": // it comes for ever, and nothing of ours with it
+			s.Reset()
 		case h.ended == Fresh || h.ended == Restart && h.carrier.Pages() && opensPage(r):
 			s.Reset()
 		default:
@@ -244,7 +246,9 @@ func (x *exchange) refuse(w http.ResponseWriter, err error) {
 // leave ends the exchange: what changed after the first byte is stored. A panic stores nothing but an end
 // that was asked for, and goes on.
 func (x *exchange) leave() {
-	if x.returned && x.writer.state == waiting {
+	if !x.returned {
+		x.writer.abandon()
+	} else if x.writer.state == waiting {
 		x.writer.send()
 		return
 	}

@@ -47,6 +47,14 @@ func (w *writer) begin(under http.ResponseWriter, s sender) {
 	}
 }
 
+// abandon lets what is answered from now on pass as it is: the handler panicked, and what recovers further out may
+// answer through w, as gin and echo do.
+func (w *writer) abandon() {
+	if w.state == waiting {
+		w.state = sent
+	}
+}
+
 // send delivers, once. It says whether the handler's answer may go out.
 func (w *writer) send() bool {
 	if w.state != waiting {

@@ -27,6 +27,15 @@ func (s *Session) begins() bool {
 
 // create stores a new record for a session that has none.
 func (s *Session) create(ctx context.Context) error {
+	if s.sibling != "" {
+		n, err := s.clicks(ctx, s.signsIn, s.sibling)
+		if err != nil {
+			return err
+		}
+		if n >= 2 {
+			s.sibling = "" // a session of its own
+		}
+	}
 	t, rec, values, err := s.successor()
 	if err != nil {
 		return err

@@ -112,6 +112,39 @@ func TestCapSparesTheOtherAnswerToADoubleClick(t *testing.T) {
 	wantLive(t, append(clicks, later), session.ReasonEvicted, later)
 }
 
+// Whoever keeps the cookie from before the sign-in, and signs in with it over and over while the grace lasts, gets past no
+// cap: two answers share a place, the third takes its own.
+func TestCapWhereOneCookieSignsInOverAndOver(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		m, _ := newManager(t, capped(1, refuse))
+		v := &visitor{t: t, m: m}
+		v.do(func(s *session.Session) { must(t, theme.Set(s, "dark")) })
+		refused := 0
+		for range 20 {
+			click := &visitor{t, m, v.token}
+			s, err := click.arrive()
+			if errors.Is(err, session.ErrExpired) {
+				break // the third sign-in has evicted the first two, and with them what the cookie led to
+			}
+			if err != nil && !errors.Is(err, session.ErrRotated) {
+				t.Fatal(err)
+			}
+			must(t, s.Login("ann"))
+			switch err := m.Commit(ctx, s); {
+			case errors.Is(err, session.ErrCapped):
+				refused++
+			case err != nil:
+				t.Fatal(err)
+			}
+		}
+		list, err := m.List(ctx, "ann")
+		must(t, err)
+		if len(list) > 2 || refuse != (refused == 18) {
+			t.Errorf("refuse %v: %d live, %d refused", refuse, len(list), refused)
+		}
+	}
+}
+
 func TestRefuseLogin(t *testing.T) {
 	m, _ := newManager(t, capped(2, true))
 	first, second := signIn(t, m, "ann"), signIn(t, m, "ann")

@@ -145,6 +145,26 @@ func TestLockedLoginAndLogout(t *testing.T) {
 	}
 }
 
+// The token from before an Unlock was never unlocked: it shows nothing, not even for the grace.
+func TestOldTokenAfterUnlock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m, _ := newManager(t, locking())
+		v := signIn(t, m, "ann")
+		v.do(func(s *session.Session) { must(t, theme.Set(s, "dark")) })
+		old := *v
+		time.Sleep(32 * time.Minute)
+		s, err := v.arrive()
+		if err != session.ErrLocked {
+			t.Fatal(err)
+		}
+		must(t, s.Unlock())
+		must(t, v.leave(s))
+		if o, err := old.arrive(); theme.Get(o) != "" || o.User() != "" || err == nil {
+			t.Errorf("%q's, theme %q, %v", o.User(), theme.Get(o), err)
+		}
+	})
+}
+
 // Whoever was told that a session is locked is not contradicted by a request that was under way.
 func TestLockedWhileARequestWorks(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

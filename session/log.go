@@ -128,8 +128,8 @@ func (l Log[T]) Len(s *Session) int {
 
 // Clear removes all entries, at once. Errors: those of Key.Update.
 func (l Log[T]) Clear(ctx context.Context, s *Session) error {
-	if l.Len(s) == 0 && s.Err() == nil {
-		return nil
+	if s.Token() == nil && s.Err() == nil {
+		return nil // nothing is stored, and nothing needs to be
 	}
 	return s.update(ctx, l.name, func([]byte, bool) ([]byte, error) { return nil, nil })
 }

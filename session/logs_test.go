@@ -301,3 +301,24 @@ func TestAgentGuidePersistence(t *testing.T) {
 		must(t, db.Close())
 	}
 }
+
+// Clear removes what another request has appended meanwhile, too.
+func TestLogClearedBesideAnAppend(t *testing.T) {
+	talk := session.NewLog[string]("talk", nil)
+	m, _ := newManager(t, quiet())
+	v := signIn(t, m, "ann")
+	a, err := v.arrive()
+	must(t, err)
+	if n := talk.Len(a); n != 0 {
+		t.Fatal(n)
+	}
+	b, err := v.arrive()
+	must(t, err)
+	must(t, talk.Append(ctx, b, "hello"))
+	must(t, talk.Clear(ctx, a))
+	v.do(func(s *session.Session) {
+		if n := talk.Len(s); n != 0 {
+			t.Errorf("cleared, and %d there", n)
+		}
+	})
+}

@@ -351,3 +351,29 @@ func TestManualAndCompletion(t *testing.T) {
 		t.Error("no completion")
 	}
 }
+
+// A script that mistypes "revoke" must not go on as if the key were revoked.
+func TestMistypedCommands(t *testing.T) {
+	for _, args := range [][]string{{"key", "revok", "file", "id"}, {"sessions", "end-usr", "sqlite:s.db", "ann"}, {"nonsense"}} {
+		hardy(t, args...).must(t, exitUsage)
+	}
+	hardy(t, "key").must(t, exitOK) // help
+}
+
+// A password among the parameters is as secret as one before the host.
+func TestParametersThatAreSecret(t *testing.T) {
+	for _, at := range []string{
+		"postgres://u@127.0.0.1:1/x?password=hunter2&sslmode=disable", "postgres:///x?host=127.0.0.1&port=1&password=hunter2",
+		"postgres://u:hunter2@127.0.0.1:1/x?sslpassword=hunter2",
+	} {
+		t.Setenv("HARDY_TEST_STORE", at)
+		a, err := parseAddress("env:HARDY_TEST_STORE")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(a.String(), "hunter2") || !strings.Contains(a.String(), "127.0.0.1") {
+			t.Errorf("doctor shows %s", a)
+		}
+		hardy(t, "sessions", "count", at).must(t, exitUsage)
+	}
+}

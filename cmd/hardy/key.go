@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"time"
@@ -15,6 +16,8 @@ import (
 func keyCommand(p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "key",
+		Args:  cobra.NoArgs, // a mistyped "revoke" is an error, and not a page of help
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Make, rotate and revoke the keys that seal cookies",
 		Long: `Make, rotate and revoke the keys that seal cookies. They lie in a file that only its
 owner can read; an app reads it with cookie.KeysFromFile. Keys are named by ids, which are
@@ -33,7 +36,7 @@ After a leak, with everybody signed out:
 			Use:   "new [FILE]",
 			Short: "Make a file with a key, or append a key that opens and does not seal yet; without a file, print one",
 			Args:  cobra.MaximumNArgs(1),
-			RunE:  func(_ *cobra.Command, args []string) error { return keyNew(p, args) },
+			RunE:  changing(func(args []string) error { return keyNew(p, args) }),
 		},
 		&cobra.Command{
 			Use:   "list FILE",
@@ -45,13 +48,13 @@ After a leak, with everybody signed out:
 			Use:   "rotate FILE [ID]",
 			Short: "Let the last key of the file, or the one of that id, seal from now on",
 			Args:  cobra.RangeArgs(1, 2),
-			RunE:  func(_ *cobra.Command, args []string) error { return keyRotate(p, args) },
+			RunE:  changing(func(args []string) error { return keyRotate(p, args) }),
 		},
 		&cobra.Command{
 			Use:   "retire FILE ID",
 			Short: "Let a key open only: the next one seals",
 			Args:  cobra.ExactArgs(2),
-			RunE: func(_ *cobra.Command, args []string) error {
+			RunE: changing(func(args []string) error {
 				return keyChange(p, args, func(f *keyFile, i int) error {
 					if f.lines[i].revoked {
 						return usage("key %s is revoked, and stays so", args[1])
@@ -63,21 +66,21 @@ After a leak, with everybody signed out:
 					}
 					return nil
 				})
-			},
+			}),
 		},
 		&cobra.Command{
 			Use:   "revoke FILE ID",
 			Short: "End every session and forget every jar that was sealed under a key",
 			Args:  cobra.ExactArgs(2),
-			RunE: func(_ *cobra.Command, args []string) error {
+			RunE: changing(func(args []string) error {
 				return keyChange(p, args, func(f *keyFile, i int) error { f.lines[i].revoked = true; return nil })
-			},
+			}),
 		},
 		&cobra.Command{
 			Use:   "drop FILE ID",
 			Short: "Take a key out of the file: what is sealed under it is nobody's",
 			Args:  cobra.ExactArgs(2),
-			RunE: func(_ *cobra.Command, args []string) error {
+			RunE: changing(func(args []string) error {
 				return keyChange(p, args, func(f *keyFile, i int) error {
 					if i == f.primary() {
 						return usage("key %s seals: first let another one with \"hardy key rotate %s\"", args[1], args[0])
@@ -85,10 +88,28 @@ After a leak, with everybody signed out:
 					f.lines = slices.Delete(f.lines, i, i+1)
 					return nil
 				})
-			},
+			}),
 		},
 	)
 	return c
+}
+
+// changing runs what changes the file that args begin with, one command after another: neither of two loses its change.
+func changing(do func(args []string) error) func(*cobra.Command, []string) error {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return do(args)
+		}
+		path := args[0]
+		if real, err := filepath.EvalSymlinks(path); err == nil {
+			path = real
+		}
+		done, err := alone(path)
+		if err != nil {
+			return err
+		}
+		return errors.Join(do(args), done())
+	}
 }
 
 func keyNew(p *printer, args []string) error {

@@ -15,6 +15,7 @@ import (
 // shared a line get lines of their own.
 type keyFile struct {
 	path  string
+	real  string // where path leads, as it may be a link; "": the file is not there yet
 	lines []keyLine
 }
 
@@ -37,6 +38,9 @@ func readKeyFile(path string) (*keyFile, error) {
 		return nil, err
 	}
 	f := &keyFile{path: path}
+	if f.real, err = filepath.EvalSymlinks(path); err != nil {
+		return nil, err
+	}
 	for line := range strings.Lines(string(text)) {
 		body, comment, commented := strings.Cut(strings.TrimSpace(line), "#")
 		if commented {
@@ -114,22 +118,26 @@ func (f *keyFile) primary() int {
 	return -1
 }
 
-// write puts the file in the place of the former one, whole or not at all, unless an app would refuse it.
+// write puts the file in the place of the former one, whole or not at all, unless an app would refuse it. It stays its
+// owner's, whoever changes it: the app has to read it.
 func (f *keyFile) write() error {
 	if _, err := f.ring(); err != nil {
 		return fmt.Errorf("%w; %s stays as it was", err, f.path)
 	}
-	temp, err := f.temp()
+	temp, err := f.temp(f.real)
 	if err != nil {
 		return err
 	}
 	defer os.Remove(temp)
-	return errors.Join(os.Rename(temp, f.path), syncFolder(f.path))
+	if err := sameOwner(temp, f.real); err != nil {
+		return fmt.Errorf("%w; %s stays as it was: do this as its owner", err, f.path)
+	}
+	return errors.Join(os.Rename(temp, f.real), syncFolder(f.real))
 }
 
 // create makes the file, and never in the place of another.
 func (f *keyFile) create() error {
-	temp, err := f.temp()
+	temp, err := f.temp(f.path)
 	if err != nil {
 		return err
 	}
@@ -137,8 +145,9 @@ func (f *keyFile) create() error {
 	return errors.Join(os.Link(temp, f.path), syncFolder(f.path))
 }
 
-func (f *keyFile) temp() (string, error) {
-	t, err := os.CreateTemp(filepath.Dir(f.path), ".keys-*") // mode 0600
+// temp writes the keys into a new file beside the one at path.
+func (f *keyFile) temp(path string) (string, error) {
+	t, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
 	if err != nil {
 		return "", err
 	}

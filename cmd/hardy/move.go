@@ -84,8 +84,8 @@ func move(ctx context.Context, p *printer, from, to, statePath string) error {
 	if err != nil {
 		return err
 	}
-	bar := p.progress(total, "moving")
-	bar.Add(mark.Copied + mark.Present + mark.Past)
+	before := mark.Copied + mark.Present + mark.Past
+	bar := p.progress(total-before, "moving")
 	for first := true; first || mark.Cursor != ""; first = false {
 		c, next, err := store.Carry(ctx, source, target, mark.Cursor, pageSize, time.Now())
 		if err != nil {
@@ -98,6 +98,7 @@ func move(ctx context.Context, p *printer, from, to, statePath string) error {
 		bar.Add(c.Copied + c.Present + c.Past)
 	}
 	bar.Finish()
+	moving := time.Since(began).Seconds()
 
 	m := moved{Copied: mark.Copied, Present: mark.Present, Past: mark.Past}
 	bar = p.progress(total, "comparing")
@@ -110,8 +111,8 @@ func move(ctx context.Context, p *printer, from, to, statePath string) error {
 	if err := mark.remove(); err != nil {
 		return err
 	}
-	return p.value(m, fmt.Sprintf("%d moved, %d were there, %d long dead stayed behind; compared: %d equal, %d newer in the new store; %.1f s, %.0f a second",
-		m.Copied, m.Present, m.Past, m.Equal, m.Newer, m.Seconds, float64(m.Copied)/m.Seconds))
+	return p.value(m, fmt.Sprintf("%d moved, %d were there, %d long dead stayed behind; compared: %d equal, %d newer in the new store; %.1f s, %.0f moved a second",
+		m.Copied, m.Present, m.Past, m.Equal, m.Newer, m.Seconds, float64(m.Copied+m.Present+m.Past-before)/moving))
 }
 
 // compare looks at every record of the old store in the new one. A page's records are looked up at the same time.
@@ -166,6 +167,8 @@ func same(ctx context.Context, target session.Store, r session.Record) (newer bo
 		return false, err
 	case got.Handle != r.Handle || got.User != r.User || !got.Created.Equal(r.Created) || !got.AuthTime.Equal(r.AuthTime) || got.Version < r.Version:
 		return false, fmt.Errorf("the session %s is another one in the new store", r.Handle)
+	case r.Ended != "" && got.Ended == "":
+		return false, fmt.Errorf("the session %s has ended in the old store and not in the new one: what ends sessions in the old store alone? The same command carries the end over", r.Handle)
 	case got.Version > r.Version || got.Ended != r.Ended || got.Seen.After(r.Seen) || got.Data == nil && r.Data != nil:
 		return true, nil // a sweep drops the data of the dead
 	case !bytes.Equal(got.Data, r.Data) || !bytes.Equal(got.Meta, r.Meta):
@@ -205,6 +208,9 @@ func findBookmark(path, from, to string) (*bookmark, error) {
 	}
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w; remove it to begin anew", path, err)
+	}
+	if b.Cursor == "" { // all was carried over, and it was stopped while it compared: once more, from the beginning
+		b.Copied, b.Present, b.Past = 0, 0, 0
 	}
 	return b, nil
 }

@@ -17,6 +17,8 @@ func sessionsCommand(p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "sessions",
 		Short: "List, count and end the sessions in a store",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
 	var user string
 	var all bool

@@ -30,11 +30,20 @@ type address struct {
 
 // String names the store without what is secret in it.
 func (a address) String() string {
-	if u, err := url.Parse(a.text); err == nil && u.User != nil {
-		return u.Redacted()
+	u, err := url.Parse(a.text)
+	if err != nil || a.scheme == "sqlite" {
+		return a.text
 	}
-	return a.text
+	query := u.Query()
+	for _, name := range secrets {
+		query.Del(name)
+	}
+	u.RawQuery = query.Encode()
+	return u.Redacted()
 }
+
+// secrets are parameters of an address that are as secret as its password.
+var secrets = []string{"password", "sslpassword"}
 
 // parseAddress finds the address that the argument is or names.
 func parseAddress(arg string) (address, error) {
@@ -72,7 +81,10 @@ func parseAddress(arg string) (address, error) {
 		return a, usage("the store's address is no URL") // the error quotes it, secrets and all
 	}
 	_, password := u.User.Password()
-	if password = password || u.Query().Has("password"); password && !secret {
+	for _, name := range secrets {
+		password = password || u.Query().Has(name)
+	}
+	if password && !secret {
 		return a, usage("the address holds a password, which the process list shows: put it into a variable and write env:VARIABLE, or into a file and write file:PATH")
 	}
 	return a, nil

@@ -149,7 +149,7 @@ func (s *SessionManager) RenewToken(ctx context.Context) error {
 	if sd.replaced { // a double click: this answer signs in as well, with a session of its own
 		sd.held, sd.replaced = nil, false
 	}
-	sd.renews = sd.held != nil || sd.id != ""
+	sd.renews, sd.asked = sd.held != nil || sd.id != "", true
 	sd.deadline, sd.moved = time.Now().Add(s.Lifetime).UTC(), true
 	sd.status = Modified
 	return nil
@@ -255,7 +255,7 @@ func (s *SessionManager) Token(ctx context.Context) string {
 	sd := s.from(ctx)
 	sd.mu.Lock()
 	defer sd.mu.Unlock()
-	if sd.renews {
+	if sd.renews || sd.asked && sd.token == "" {
 		if err := sd.store(ctx); err != nil && !errors.Is(err, session.ErrExpired) {
 			sd.engine.log.Error("scs: the new token could not be stored; the commit tries again", "error", err)
 		}

@@ -17,7 +17,8 @@ import (
 // rows is scsstore.Rows as scs has them: the deadline and the values, by the Codec, and nothing else. What a
 // session.Record holds beside them is told from the row or from what this process remembers:
 //
-//   - Version is a hash of the row. Two that differ are different versions.
+//   - Version is a hash of the row. Two that differ are different versions. To the request that wrote the row it is the
+//     number that its session.Session counts.
 //   - Handle is a hash of the id.
 //   - Seen is when this process has last renewed the row; or, as others may have renewed it, long enough ago for the
 //     next renewal to be due.
@@ -101,8 +102,12 @@ func (r *rows) Decode(ctx context.Context, id string, row []byte) (session.Recor
 	if d.err != nil {
 		return session.Record{}, d.err
 	}
+	version := d.version
+	if sd != nil && sd.put.id == id && sd.put.row == d.version {
+		version = sd.put.version
+	}
 	rec := session.Record{
-		ID: id, Handle: d.handle, Data: row, Version: d.version, Idle: r.idle,
+		ID: id, Handle: d.handle, Data: row, Version: version, Idle: r.idle,
 		Seen: r.seen(known.renewed), Expires: d.deadline, Deadline: d.deadline, Purge: d.deadline,
 	}
 	if d.end != nil {
@@ -152,6 +157,9 @@ func (r *rows) Encode(ctx context.Context, rec session.Record) (row []byte, expi
 	}
 	rec.Expires = r.expiry(rec.Deadline, rec.Seen.Add(slack))
 	if !isSealed(rec.Data) {
+		if sd := r.of(ctx); sd != nil {
+			sd.put = put{rec.ID, maphash.Bytes(r.seed, rec.Data), rec.Version}
+		}
 		return rec.Data, rec.Expires, nil
 	}
 	rec.Idle, rec.Purge = r.idle, rec.Expires

@@ -45,6 +45,7 @@ type sessionData struct {
 
 	held  *session.Session // what the engine holds; nil while nothing is stored, and in Iterate until it is needed
 	found found            // what the engine's store has last read
+	put   put              // and last written
 
 	base     []byte   // the row that held stands on
 	stored   []byte   // the row that the values were when they were last read or stored
@@ -53,12 +54,19 @@ type sessionData struct {
 	moved    bool     // the deadline was set
 	handed   bool     // a value that can be changed in place was given to somebody
 	renews   bool     // RenewToken: a new token is due
+	asked    bool     // RenewToken was called, if only for a new session
 	replaced bool     // the token was replaced moments ago, by another request
 	written  *written // by the commit under way; nil: nothing yet
 
 	exchange exchange    // of LoadAndSave
 	wrapped  atomic.Bool // LoadAndSave looks after it
 	sent     bool        // the answer has left
+}
+
+// put is the row that the request has stored last.
+type put struct {
+	id           string
+	row, version uint64 // its hash, and the Version that the engine gave it
 }
 
 // found is a row that the engine has read for a session.
@@ -266,5 +274,5 @@ func (sd *sessionData) forget(lifetime time.Duration) {
 	sd.blank(lifetime)
 	sd.shared, sd.lent, sd.own = false, false, nil
 	sd.token, sd.id, sd.held, sd.base, sd.stored = "", "", nil, nil, nil
-	sd.changed, sd.cleared, sd.moved, sd.handed, sd.renews, sd.replaced = nil, false, false, false, false, false
+	sd.changed, sd.cleared, sd.moved, sd.handed, sd.renews, sd.replaced, sd.asked = nil, false, false, false, false, false, false
 }

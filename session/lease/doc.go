@@ -33,7 +33,9 @@
 //   - A panic in a func of the application's that runs in a goroutine of this package (Make, Reset and Close of a
 //     Pool, the close of Each) is recovered and logged, and leaves nothing behind; see each of them.
 //
-// Start Manager.Run in each process, and Pool.Run for each pool.
+// Start Manager.Run in each process, and Pool.Run for each pool. When Manager.Run returns, what is held is closed; what a
+// request that is still under way asks an Each for after that is made all the same, so that it can be answered, and ends with
+// the process or its session.
 package lease
 
 import (

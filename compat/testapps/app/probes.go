@@ -176,9 +176,9 @@ func failingCommit() string {
 // over serves one request by a real server and says whether a cookie comes back.
 func over(s *scs.SessionManager, h http.HandlerFunc) string {
 	server := httptest.NewServer(s.LoadAndSave(h))
-	defer server.Close()
 	resp := check(http.Get(server.URL))
 	resp.Body.Close()
+	server.Close() // waits until the handler has returned, after which scs stores
 	rows := check(s.Store.(scs.IterableStore).All())
 	return fmt.Sprintf("%d cookies, %d rows", len(resp.Cookies()), len(rows))
 }
