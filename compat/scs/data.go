@@ -27,7 +27,8 @@ func (s *SessionManager) load(ctx context.Context, token string) (context.Contex
 		return ctx, sd, nil
 	}
 	sd := &sessionData{engine: e}
-	ctx = context.WithValue(ctx, key, sd)
+	sd.carrier = carrier{ctx, key, sd}
+	ctx = &sd.carrier
 	if t, err := e.token(token); err == nil {
 		if err := sd.load(ctx, t, token); err != nil {
 			return nil, nil, err

@@ -58,6 +58,7 @@ type sessionData struct {
 	replaced bool     // the token was replaced moments ago, by another request
 	written  *written // by the commit under way; nil: nothing yet
 
+	carrier  carrier     // of Load
 	exchange exchange    // of LoadAndSave
 	wrapped  atomic.Bool // LoadAndSave looks after it
 	sent     bool        // the answer has left
@@ -67,6 +68,20 @@ type sessionData struct {
 type put struct {
 	id           string
 	row, version uint64 // its hash, and the Version that the engine gave it
+}
+
+// carrier is the context that carries a session: what context.WithValue returns, without an allocation of its own.
+type carrier struct {
+	context.Context
+	key contextKey
+	sd  *sessionData
+}
+
+func (c *carrier) Value(key any) any {
+	if key == c.key {
+		return c.sd
+	}
+	return c.Context.Value(key)
 }
 
 // found is a row that the engine has read for a session.
