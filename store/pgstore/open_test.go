@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/url"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -270,21 +271,17 @@ func TestNewOnAPool(t *testing.T) {
 func TestTwentyProcessesStart(t *testing.T) {
 	t.Parallel()
 	p := servers.SharedPostgres(t)
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
-			s, err := Open(t.Context(), p.URL()+"&pool_max_conns=1", nil)
-			if err != nil {
-				t.Error(err)
-				return
-			}
-			defer s.Close()
-			r := newRecord("ann")
-			if err := s.Create(t.Context(), r); err != nil {
-				t.Error(err)
-			}
-			if _, err := s.Load(t.Context(), r.ID); err != nil {
-				t.Error(err)
+			cmd := exec.CommandContext(t.Context(), self)
+			cmd.Env = append(os.Environ(), childVar+"="+p.URL()+"&pool_max_conns=1")
+			if out, err := cmd.CombinedOutput(); err != nil {
+				t.Errorf("a process: %v, %s", err, out)
 			}
 		})
 	}

@@ -1,6 +1,8 @@
 package pgstore
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"testing"
 
@@ -9,7 +11,34 @@ import (
 	"example.com/hardy/store/storetest"
 )
 
-func TestMain(m *testing.M) { os.Exit(servers.Run(m)) }
+// childVar has this test program be another process, which opens the store at this URL, keeps one session there and
+// ends.
+const childVar = "HARDY_PGSTORE_CHILD"
+
+func TestMain(m *testing.M) {
+	if url := os.Getenv(childVar); url != "" {
+		if err := child(context.Background(), url); err != nil {
+			fmt.Fprintln(os.Stderr, "child:", err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(servers.Run(m))
+}
+
+func child(ctx context.Context, url string) error {
+	s, err := Open(ctx, url, nil)
+	if err != nil {
+		return err
+	}
+	defer s.Close()
+	r := newRecord("ann")
+	if err := s.Create(ctx, r); err != nil {
+		return err
+	}
+	_, err = s.Load(ctx, r.ID)
+	return err
+}
 
 // open opens a store that ends with the test.
 func open(t testing.TB, url string, o *Options) *Store {
