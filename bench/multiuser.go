@@ -45,25 +45,21 @@ var silent = slog.New(slog.DiscardHandler)
 
 func multiUserRows() []row {
 	unused := func(name string, t task) row {
-		contestant := func(name string, open func(*config) *hardy) entry {
+		var both [2]several // set up by turns, so that none has the better part of the memory
+		contestant := func(which int, name string) entry {
 			return entry{name, func(c *config) (job, error) {
-				var all several
-				for range instances {
-					s := open(c)
-					j, err := visitEach(c, s.site, t.of(s.site), c.few/instances, t.others, t.verify)
-					if err != nil {
+				if both[which].jobs == nil {
+					if err := t.pairs(c, &both); err != nil {
 						return nil, err
 					}
-					all.jobs = append(all.jobs, j)
 				}
-				all.next = make([]int, c.workers)
-				return &all, nil
+				return &both[which], nil
 			}}
 		}
 		return row{
 			even:    true,
 			name:    name,
-			entries: []entry{contestant(bareName, func(*config) *hardy { return newHardy() }), contestant(equippedName, equipped)},
+			entries: []entry{contestant(0, bareName), contestant(1, equippedName)},
 			bars:    []bar{costsNothing(equippedName, bareName)},
 		}
 	}
@@ -82,6 +78,22 @@ func multiUserRows() []row {
 			bars:    []bar{faster(logAppend, valueUpdate, 1, 0), faster(logAppend, valueSet, 1, 0)},
 		},
 	}
+}
+
+// pairs sets up several of each kind.
+func (t task) pairs(c *config, both *[2]several) error {
+	open := [2]func(*config) *hardy{func(*config) *hardy { return newHardy() }, equipped}
+	both[0].next, both[1].next = make([]int, c.workers), make([]int, c.workers)
+	for i := range 2 * instances {
+		which := (i + i/2) % 2 // 0 1, 1 0, 0 1 …
+		s := open[which](c)
+		j, err := visitEach(c, s.site, t.of(s.site), c.few/instances, t.others, t.verify)
+		if err != nil {
+			return err
+		}
+		both[which].jobs = append(both[which].jobs, j)
+	}
+	return nil
 }
 
 // several take turns: where one of them lies in memory, and how its maps are seeded, makes more of a difference than what
