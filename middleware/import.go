@@ -22,6 +22,9 @@ import (
 // renewal, and at once where the visitor signs out, it is ended (End) and its cookie taken back (Cookie). Without both,
 // those who return to the old program are signed in there, signed out in Hardy or not.
 //
+// Where the old sessions rest on a server they can be made ahead of the visits: session.Manager.ImportAhead, "hardy import".
+// Then Read need not find them any more.
+//
 // An Import may serve several managers, and is safe for concurrent use.
 type Import struct {
 	// Secret is 32 random bytes or more, kept for this alone: the tokens of imported sessions are

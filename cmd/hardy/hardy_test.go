@@ -347,6 +347,14 @@ func TestManualAndCompletion(t *testing.T) {
 	if err != nil || !bytes.Contains(page, []byte("handle")) {
 		t.Errorf("%s, %v", page, err)
 	}
+	for _, name := range []string{"hardy-import.1", "hardy-import-scs.1", "hardy-import-gorilla.1"} {
+		if page, err := os.ReadFile(filepath.Join(folder, name)); err != nil || !bytes.Contains(page, []byte("secret")) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := hardy(t, "__complete", "import", ""); !strings.Contains(got.out, "gorilla") || !strings.Contains(got.out, "scs") {
+		t.Errorf("completion of import: %s", got.out)
+	}
 	if got := hardy(t, "completion", "bash").must(t, exitOK); !strings.Contains(got.out, "hardy") {
 		t.Error("no completion")
 	}
@@ -354,7 +362,7 @@ func TestManualAndCompletion(t *testing.T) {
 
 // A script that mistypes "revoke" must not go on as if the key were revoked.
 func TestMistypedCommands(t *testing.T) {
-	for _, args := range [][]string{{"key", "revok", "file", "id"}, {"sessions", "end-usr", "sqlite:s.db", "ann"}, {"nonsense"}} {
+	for _, args := range [][]string{{"key", "revok", "file", "id"}, {"sessions", "end-usr", "sqlite:s.db", "ann"}, {"import", "jwt", "sqlite:s.db", "sqlite:t.db"}, {"nonsense"}} {
 		hardy(t, args...).must(t, exitUsage)
 	}
 	hardy(t, "key").must(t, exitOK) // help

@@ -22,6 +22,8 @@ import (
 func importCommand(p *printer) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "import",
+		Args:  cobra.NoArgs,
+		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 		Short: "Make sessions of those that an app has in its old store, before their users come back",
 		Long: `Make sessions of those that an app has in its old store, before their users come back:
 the app then needs its old store no more. It has middleware.Options.Import, as it would

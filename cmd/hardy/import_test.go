@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"database/sql"
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -236,6 +238,32 @@ func TestImportSCS(t *testing.T) {
 				t.Errorf("bob: %q", got)
 			}
 		})
+	}
+}
+
+// With HashTokenInStore the rows hold no token, and their keys are credentials as good.
+func TestImportSCSHashed(t *testing.T) {
+	registerApp()
+	t.Setenv("HARDY_TEST_SECRET", importSecret)
+	rows, from := scsStores["SQLite"](t)
+	m := scs.New()
+	m.Store, m.HashTokenInStore = rows, true
+	ann := newJar(t)
+	browse(t, ann, scsApp(t, m), "/login?user=ann")
+	to := "sqlite:" + filepath.Join(t.TempDir(), "new.db")
+	hardy(t, "import", "scs", from, to, "--secret", "env:HARDY_TEST_SECRET", "--user", "userID").must(t, exitOK)
+	hashed := byCookie()
+	hashed.Read = func(r *http.Request) (string, *session.Old, error) {
+		c, err := r.Cookie("session")
+		if err != nil {
+			return "", nil, nil
+		}
+		sum := sha256.Sum256([]byte(c.Value))
+		return base64.RawURLEncoding.EncodeToString(sum[:]), nil, nil
+	}
+	app, _ := newApp(t, to, hashed)
+	if got := twoTabs(t, ann, app); !strings.HasPrefix(got, "200 ann dark 2 ") {
+		t.Errorf("ann: %q", got)
 	}
 }
 

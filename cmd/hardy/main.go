@@ -74,11 +74,6 @@ func run(ctx context.Context, args []string, out, messages io.Writer) int {
 	root.SetErr(messages)
 	root.SetArgs(args)
 	root.AddCommand(keyCommand(p), sessionsCommand(p), moveCommand(p), importCommand(p), doctorCommand(p), manCommand(root))
-	for _, c := range root.Commands() {
-		if c.HasSubCommands() {
-			c.RunE = showsCommands
-		}
-	}
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitOK
@@ -93,14 +88,6 @@ func run(ctx context.Context, args []string, out, messages io.Writer) int {
 		return exitUsage
 	}
 	return exitFailed
-}
-
-// showsCommands is what a command does that others stand under.
-func showsCommands(c *cobra.Command, args []string) error {
-	if len(args) > 0 {
-		return usage("%q is no command of %q", args[0], c.CommandPath())
-	}
-	return c.Help()
 }
 
 const long = `hardy makes and rotates keys, lists and ends sessions, moves them from one store to
