@@ -94,9 +94,7 @@ func (m *Manager) ImportAhead(ctx context.Context, t *Token, old *Old) (made boo
 		return false, err
 	}
 	m.await(&rec, old)
-	p := m.insist(ctx, time.Now())
-	defer p.done()
-	err = m.ask("create", func() error { return m.store.Create(p, rec) })
+	err = m.bring(ctx, rec)
 	if errors.Is(err, ErrExists) {
 		return false, nil
 	}
@@ -143,7 +141,7 @@ var (
 // forever is the end of what a Store need keep apart (rule 11).
 var forever = time.Date(2262, 1, 1, 0, 0, 0, 0, time.UTC)
 
-// carryOver creates the record, or answers ErrExists.
+// carryOver makes the session, or answers ErrExists.
 func (m *Manager) carryOver(ctx context.Context, t *Token, old *Old) (*Session, error) {
 	s := m.New() // nobody else has it yet
 	rec, err := s.adopt(t, old)
@@ -154,18 +152,26 @@ func (m *Manager) carryOver(ctx context.Context, t *Token, old *Old) (*Session, 
 	if rec.User == "" && !s.wrote() {
 		return nil, nil
 	}
-	p := m.insist(ctx, rec.Seen)
+	if err := m.bring(ctx, rec); err != nil {
+		return nil, err
+	}
+	s.token, s.rec, s.base, s.opened, s.stored, s.used = t, &rec, s.merge(nil), true, true, false
+	s.drop()
+	return s, nil
+}
+
+// bring stores the record, or answers ErrExists.
+func (m *Manager) bring(ctx context.Context, rec Record) error {
+	p := m.insist(ctx, time.Now())
 	defer p.done()
 	if err := m.ask("create", func() error { return m.store.Create(p, rec) }); err != nil {
-		return nil, err
+		return err
 	}
 	if m.trace.Began != nil {
 		m.trace.Began(rec.Handle, "import")
 	}
 	m.log.Info("session: carried over", "session", rec.Handle, "user", rec.User)
-	s.token, s.rec, s.base, s.opened, s.stored, s.used = t, &rec, s.merge(nil), true, true, false
-	s.drop()
-	return s, nil
+	return nil
 }
 
 // adopt fills the session and makes the record of it.
