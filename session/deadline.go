@@ -33,6 +33,18 @@ func (p *patience) Deadline() (time.Time, bool) {
 
 func (p *patience) Done() <-chan struct{} { return p.real().Done() }
 
+// Value lets package context find the context that ends this one: what is derived from it, by a driver of a store, then needs no
+// goroutine to wait for its end.
+func (p *patience) Value(key any) any {
+	p.mu.Lock()
+	timed := p.timed
+	p.mu.Unlock()
+	if timed != nil {
+		return timed.Value(key)
+	}
+	return p.Context.Value(key)
+}
+
 func (p *patience) Err() error {
 	p.mu.Lock()
 	timed, asked := p.timed, p.asked
