@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -86,7 +87,9 @@ func measure(out io.Writer, store scs.Store, span time.Duration) {
 			}
 			w := answer{header: http.Header{}}
 			rewrite()
-			h.ServeHTTP(&w, r)
+			ctx, cancel := context.WithCancel(context.Background()) // as a server gives it: drivers watch it
+			h.ServeHTTP(&w, r.WithContext(ctx))
+			cancel()
 			if w.status != http.StatusNoContent {
 				panic(c.name + ": status " + strconv.Itoa(w.status))
 			}
