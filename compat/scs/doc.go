@@ -46,9 +46,9 @@
 //	the store's verdict on expiry                       and the row's own deadline
 //	a store may take for ever                           10 seconds, where it looks at its context
 //
-// An ended session leaves a tombstone under its token for 24 hours: a row as the Codec writes it, with one value of
-// Hardy's, under the name __hardy, which is not for applications. An older binary finds a session without values in it; if
-// it goes on with that, so does this one.
+// An ended session leaves a tombstone under its token, for what was left of it, or for 24 hours where that is less than one
+// or more than 24: a row as the Codec writes it, with one value of Hardy's, under the name __hardy, which is not for
+// applications. An older binary finds a session without values in it; if it goes on with that, so does this one.
 //
 // While both kinds of binaries serve, the old ones do what they always did: a request under way there can still revive
 // what was destroyed. What holds over several processes here is what scsstore.Use says of a store that can't compare.

@@ -203,6 +203,9 @@ func (t *tombstone) recent() bool {
 	return t.reason == session.ReasonRotated && time.Since(t.at) < session.Grace
 }
 
+// leastTombstone is how long a tombstone is kept at least: longer than any request that began before the end, and than the grace.
+const leastTombstone = time.Hour
+
 // bury returns the row of a session that has ended, or nil where the Codec would not bring a tombstone back: then the
 // row is deleted, as in scs.
 func (r *rows) bury(rec session.Record) ([]byte, time.Time, error) {
@@ -211,6 +214,9 @@ func (r *rows) bury(rec session.Record) ([]byte, time.Time, error) {
 		t.next = "" // it is a token, and who holds the old one might read this row by way of an older binary
 	}
 	purge := rec.EndedAt.Add(session.Tombstone)
+	if d := rec.Deadline; d.Before(purge) && d.After(rec.EndedAt.Add(leastTombstone)) {
+		purge = d // PostgreSQL need not touch an index whose column stays as it is
+	}
 	row, err := r.codec.Encode(purge.UTC(), map[string]any{endKey: t.String()})
 	if err != nil {
 		return nil, purge, nil

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/alexedwards/scs/v2"
+	"github.com/alexedwards/scs/v2/memstore"
 )
 
 // unregistered is a row with a type that this program has not registered, under a name of its own.
@@ -244,4 +245,43 @@ func TestDeadlines(t *testing.T) {
 	if m.Token(load(t, m, token)) != "" {
 		t.Error("a session past its deadline opens")
 	}
+}
+
+// A tombstone rests for as long as the session would have, where that is 1 to 24 hours, so that a table's index of
+// expiries stays as it is.
+func TestTombstonesExpire(t *testing.T) {
+	for lifetime, want := range map[time.Duration]time.Duration{
+		2 * time.Hour: 2 * time.Hour, 24 * time.Hour: 24 * time.Hour, 30 * time.Minute: 24 * time.Hour, 30 * 24 * time.Hour: 24 * time.Hour,
+	} {
+		m := newManager()
+		expiries := &expiring{MemStore: memstore.NewWithCleanupInterval(0), of: map[string][]time.Time{}}
+		m.Store, m.Lifetime = expiries, lifetime
+		began := time.Now()
+		token := begin(t, m, map[string]any{"n": 5})
+		ctx := load(t, m, token)
+		must(t, m.RenewToken(ctx))
+		_, _, err := m.Commit(ctx)
+		must(t, err)
+		all := expiries.of[token]
+		if len(all) != 2 {
+			t.Fatalf("%v: written %d times", lifetime, len(all))
+		}
+		if off := all[1].Sub(began.Add(want)); off < 0 || off > time.Minute {
+			t.Errorf("%v: kept for %v", lifetime, all[1].Sub(began))
+		}
+		if lifetime == want && !all[1].Equal(all[0]) {
+			t.Errorf("%v: the expiry has changed from %v to %v", lifetime, all[0], all[1])
+		}
+	}
+}
+
+// expiring notes what expiries rows are written with.
+type expiring struct {
+	*memstore.MemStore
+	of map[string][]time.Time
+}
+
+func (e *expiring) Commit(token string, row []byte, expiry time.Time) error {
+	e.of[token] = append(e.of[token], expiry)
+	return e.MemStore.Commit(token, row, expiry)
 }
