@@ -39,6 +39,8 @@ func (l lane) do(ctx context.Context, cmd rueidis.Completed) rueidis.RedisResult
 }
 
 func (l lane) doAll(ctx context.Context, cmds []rueidis.Completed) []rueidis.RedisResult {
-	cmds[0] = cmds[0].ToPipe() // stands for all
+	for i := range cmds {
+		cmds[i] = cmds[i].ToPipe()
+	}
 	return l.client.DoMulti(ctx, cmds...)
 }
