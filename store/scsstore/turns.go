@@ -101,17 +101,18 @@ func (s *shard) asked() uint64 {
 	return s.writes
 }
 
-// found remembers a row that was read between begin and now, unless somebody here wrote meanwhile.
+// found remembers a row that was read between begin and now, unless somebody here wrote meanwhile. An older look goes in either
+// case: another process may have written since, and a write that trusted it would undo that.
 func (s *shard) found(id string, row []byte, asked uint64, begin time.Time) {
 	now := time.Now()
-	if now.Sub(begin) < quick {
-		return
-	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.writes == asked {
+	if s.writes == asked && now.Sub(begin) >= quick {
 		s.remember(strings.Clone(id), row, begin, now)
+		return
 	}
+	delete(s.looks, id)
+	delete(s.earlier, id)
 }
 
 // wrote remembers a row that was written between begin and now; nil: what lies there is not known. id is kept.
