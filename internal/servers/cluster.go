@@ -5,6 +5,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // Cluster is a Redis Cluster of six: three primaries with a replica each. A replica takes over about three seconds
@@ -70,6 +71,15 @@ func (c *Cluster) Reshard(from, to *Redis, slots int) error {
 		return err
 	}
 	target, err := to.TryCLI("cluster", "myid")
+	if err != nil {
+		return err
+	}
+	// Until all nodes have heard of the last move, none can begin.
+	for begin := time.Now(); time.Since(begin) < 20*time.Second; time.Sleep(100 * time.Millisecond) {
+		if _, err = from.TryCLI("--cluster", "check", from.Addr); err == nil {
+			break
+		}
+	}
 	if err != nil {
 		return err
 	}
