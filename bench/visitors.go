@@ -86,6 +86,7 @@ func (w *worker) visit(h http.Handler, v *visitor) {
 type worker struct {
 	visitors          []visitor
 	next              int
+	hangUp            context.CancelFunc // nobody does
 	template, request *http.Request
 	with, without     http.Header
 	cookie            []string // the line that with has
@@ -95,11 +96,12 @@ type worker struct {
 }
 
 func newWorker() *worker {
-	request, err := http.NewRequestWithContext(context.Background(), "GET", "https://bell.example/ring", nil)
+	ctx, hangUp := context.WithCancel(context.Background()) // as a server's can end: drivers watch it
+	request, err := http.NewRequestWithContext(ctx, "GET", "https://bell.example/ring", nil)
 	if err != nil {
 		panic(err)
 	}
-	w := &worker{template: request, request: new(http.Request), cookie: []string{""}, sink: sink{header: http.Header{}}}
+	w := &worker{hangUp: hangUp, template: request, request: new(http.Request), cookie: []string{""}, sink: sink{header: http.Header{}}}
 	w.without = http.Header{"Accept": {"text/html"}, "User-Agent": {"bench"}}
 	w.with = w.without.Clone()
 	w.with["Cookie"] = w.cookie
