@@ -19,9 +19,9 @@ var ErrUnsaved = errors.New("session: blank, or to be replaced; Save first")
 // that of the session which the commit begins.
 //
 // Being open keeps no session alive: see KeepAlive. An end in this process is noticed at once, one in another
-// process as soon as the store's Watcher tells (of a store that is none, or whose Watcher fails, within 11 seconds), idle timeout and
-// lifetime within a second. Where the store can't be asked for a minute after the session should have ended, the
-// cause is ErrUnavailable; after Manager.Run has returned it is that of Run's context.
+// process as soon as the store's Watcher tells (of a store that is none, or whose Watcher fails, within 11 seconds),
+// idle timeout and lifetime within a second. Where the store can't be asked for a minute after the session should
+// have ended, the cause is ErrUnavailable; after Manager.Run has returned it is that of Run's context.
 func (s *Session) Context() context.Context {
 	s.mu.Lock()
 	defer s.mu.Unlock()
