@@ -145,6 +145,36 @@ func TestCapWhereOneCookieSignsInOverAndOver(t *testing.T) {
 	}
 }
 
+// The same by twenty requests that arrived together.
+func TestCapWhereOneCookieSignsInManyTimesAtOnce(t *testing.T) {
+	for _, refuse := range []bool{false, true} {
+		m, _ := newManager(t, capped(1, refuse))
+		v := &visitor{t: t, m: m}
+		v.do(func(s *session.Session) { must(t, theme.Set(s, "dark")) })
+		var clicks []*session.Session
+		for range 20 {
+			s, err := v.arrive()
+			must(t, err)
+			must(t, s.Login("ann"))
+			clicks = append(clicks, s)
+		}
+		refused := 0
+		for _, s := range clicks {
+			switch err := m.Commit(ctx, s); {
+			case errors.Is(err, session.ErrCapped):
+				refused++
+			case err != nil:
+				t.Fatal(err)
+			}
+		}
+		list, err := m.List(ctx, "ann")
+		must(t, err)
+		if len(list) > 2 || refuse != (refused == 18) {
+			t.Errorf("refuse %v: %d live, %d refused", refuse, len(list), refused)
+		}
+	}
+}
+
 func TestRefuseLogin(t *testing.T) {
 	m, _ := newManager(t, capped(2, true))
 	first, second := signIn(t, m, "ann"), signIn(t, m, "ann")
