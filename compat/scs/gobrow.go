@@ -2,7 +2,6 @@ package scs
 
 import (
 	"bytes"
-	"encoding/binary"
 	"math"
 	"math/bits"
 	"reflect"
@@ -10,6 +9,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/alexedwards/scs/v2/internal/gobwire"
 )
 
 // Package gob sends with each row what the types in it look like, and compiles that anew each time: ten times the work of
@@ -68,12 +69,12 @@ func learn(row []byte, deadline time.Time, values map[string]any) {
 
 // splitRow finds the message with the values, which has to be the last one.
 func splitRow(row []byte) (s shape, rest []byte, ok bool) {
-	in := gobReader{row, true}
-	for in.ok {
-		s.definitions = row[:len(row)-len(in.b)]
-		body := gobReader{in.bytes(), in.ok}
-		if s.id = body.int(); s.id > 0 {
-			return s, body.b, body.ok && len(in.b) == 0
+	in := gobwire.Reader{B: row, OK: true}
+	for in.OK {
+		s.definitions = row[:len(row)-len(in.B)]
+		body := gobwire.Reader{B: in.Bytes(), OK: in.OK}
+		if s.id = body.Int(); s.id > 0 {
+			return s, body.B, body.OK && len(in.B) == 0
 		}
 	}
 	return s, nil, false
@@ -89,73 +90,24 @@ func readRow(row []byte) (deadline time.Time, values map[string]any, ok bool) {
 }
 
 func readValues(b []byte) (deadline time.Time, values map[string]any, ok bool) {
-	in := gobReader{b, true}
-	if in.uint() != 1 || deadline.UnmarshalBinary(in.bytes()) != nil || in.uint() != 1 {
+	in := gobwire.Reader{B: b, OK: true}
+	if in.Uint() != 1 || deadline.UnmarshalBinary(in.Bytes()) != nil || in.Uint() != 1 {
 		return time.Time{}, nil, false
 	}
-	n := in.uint()
+	n := in.Uint()
 	if n > uint64(len(b)) {
 		return time.Time{}, nil, false
 	}
 	values = make(map[string]any, n)
 	for range n {
-		name := string(in.bytes())
-		v := in.value()
-		if !in.ok {
+		name := string(in.Bytes())
+		v := readValue(&in)
+		if !in.OK {
 			break
 		}
 		values[name] = v
 	}
-	return deadline, values, in.uint() == 0 && in.ok && len(in.b) == 0 && uint64(len(values)) == n
-}
-
-// gobReader reads gob's basic forms. After the first thing that is not one, ok is false, and all that follows zero.
-type gobReader struct {
-	b  []byte
-	ok bool
-}
-
-func (r *gobReader) fail() { r.b, r.ok = nil, false }
-
-// uint is one byte below 128, or the number of its bytes, negated, and these, the most significant first.
-func (r *gobReader) uint() uint64 {
-	if len(r.b) == 0 {
-		r.fail()
-		return 0
-	}
-	first := r.b[0]
-	r.b = r.b[1:]
-	if first < 0x80 {
-		return uint64(first)
-	}
-	n := -int(int8(first))
-	if n > 8 || n > len(r.b) {
-		r.fail()
-		return 0
-	}
-	var full [8]byte
-	copy(full[8-n:], r.b)
-	r.b = r.b[n:]
-	return binary.BigEndian.Uint64(full[:])
-}
-
-func (r *gobReader) int() int64 {
-	u := r.uint()
-	if u&1 != 0 {
-		return ^int64(u >> 1)
-	}
-	return int64(u >> 1)
-}
-
-func (r *gobReader) bytes() []byte {
-	n := r.uint()
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
+	return deadline, values, in.Uint() == 0 && in.OK && len(in.B) == 0 && uint64(len(values)) == n
 }
 
 // The numbers of gob's basic types.
@@ -163,45 +115,45 @@ const (
 	gobBool, gobInt, gobUint, gobFloat, gobBytes, gobString = 1, 2, 3, 4, 5, 6
 )
 
-// value reads one value behind its name.
-func (r *gobReader) value() any {
-	kind := r.bytes()
+// readValue reads one value behind its name.
+func readValue(r *gobwire.Reader) any {
+	kind := r.Bytes()
 	if len(kind) == 0 {
 		return nil
 	}
-	id, body := r.int(), r.bytes()
-	in := gobReader{body, r.ok}
-	if in.uint() != 0 {
-		r.fail()
+	id, body := r.Int(), r.Bytes()
+	in := gobwire.Reader{B: body, OK: r.OK}
+	if in.Uint() != 0 {
+		r.Fail()
 		return nil
 	}
 	var v any
 	var is int64
 	switch string(kind) {
 	case "string":
-		v, is = string(in.bytes()), gobString
+		v, is = string(in.Bytes()), gobString
 	case "int":
-		v, is = in.int(), gobInt
+		v, is = in.Int(), gobInt
 		v = int(v.(int64))
 	case "int64":
-		v, is = in.int(), gobInt
+		v, is = in.Int(), gobInt
 	case "int32":
-		n := in.int()
-		v, is, in.ok = int32(n), gobInt, in.ok && int64(int32(n)) == n
+		n := in.Int()
+		v, is, in.OK = int32(n), gobInt, in.OK && int64(int32(n)) == n
 	case "bool":
-		n := in.uint()
-		v, is, in.ok = n == 1, gobBool, in.ok && n <= 1
+		n := in.Uint()
+		v, is, in.OK = n == 1, gobBool, in.OK && n <= 1
 	case "float64":
-		v, is = math.Float64frombits(bits.ReverseBytes64(in.uint())), gobFloat
+		v, is = math.Float64frombits(bits.ReverseBytes64(in.Uint())), gobFloat
 	case "uint":
-		v, is = uint(in.uint()), gobUint
+		v, is = uint(in.Uint()), gobUint
 	case "uint64":
-		v, is = in.uint(), gobUint
+		v, is = in.Uint(), gobUint
 	case "[]uint8":
-		v, is = append([]byte(nil), in.bytes()...), gobBytes // an empty one is nil, as gob has it
+		v, is = append([]byte(nil), in.Bytes()...), gobBytes // an empty one is nil, as gob has it
 	}
-	if is == 0 || is != id || !in.ok || len(in.b) != 0 {
-		r.fail()
+	if is == 0 || is != id || !in.OK || len(in.B) != 0 {
+		r.Fail()
 	}
 	return v
 }
@@ -237,18 +189,18 @@ func appendRow(s shape, deadline time.Time, values map[string]any) (row []byte, 
 	if err != nil {
 		return nil, false
 	}
-	body := appendInt(make([]byte, 0, 64+40*len(values)), s.id)
-	body = appendBytes(append(body, 1), moment)
-	body = appendUint(append(body, 1), uint64(len(values)))
+	body := gobwire.AppendInt(make([]byte, 0, 64+40*len(values)), s.id)
+	body = gobwire.AppendBytes(append(body, 1), moment)
+	body = gobwire.AppendUint(append(body, 1), uint64(len(values)))
 	var room [64]byte
 	for name, v := range values {
-		if body, ok = appendValue(appendBytes(body, name), v, room[:0]); !ok {
+		if body, ok = appendValue(gobwire.AppendBytes(body, name), v, room[:0]); !ok {
 			return nil, false
 		}
 	}
 	body = append(body, 0)
 	row = append(make([]byte, 0, len(s.definitions)+9+len(body)), s.definitions...)
-	return append(appendUint(row, uint64(len(body))), body...), true
+	return append(gobwire.AppendUint(row, uint64(len(body))), body...), true
 }
 
 // appendValue appends v behind its name. room is for what it is.
@@ -258,51 +210,28 @@ func appendValue(b []byte, v any, room []byte) (_ []byte, ok bool) {
 	case nil:
 		return append(b, 0), true
 	case string:
-		kind, id, is = "string", gobString, appendBytes(is, v)
+		kind, id, is = "string", gobString, gobwire.AppendBytes(is, v)
 	case int:
-		kind, id, is = "int", gobInt, appendInt(is, int64(v))
+		kind, id, is = "int", gobInt, gobwire.AppendInt(is, int64(v))
 	case int64:
-		kind, id, is = "int64", gobInt, appendInt(is, v)
+		kind, id, is = "int64", gobInt, gobwire.AppendInt(is, v)
 	case int32:
-		kind, id, is = "int32", gobInt, appendInt(is, int64(v))
+		kind, id, is = "int32", gobInt, gobwire.AppendInt(is, int64(v))
 	case bool:
 		kind, id, is = "bool", gobBool, append(is, 0)
 		if v {
 			is[1] = 1
 		}
 	case float64:
-		kind, id, is = "float64", gobFloat, appendUint(is, bits.ReverseBytes64(math.Float64bits(v)))
+		kind, id, is = "float64", gobFloat, gobwire.AppendUint(is, bits.ReverseBytes64(math.Float64bits(v)))
 	case uint:
-		kind, id, is = "uint", gobUint, appendUint(is, uint64(v))
+		kind, id, is = "uint", gobUint, gobwire.AppendUint(is, uint64(v))
 	case uint64:
-		kind, id, is = "uint64", gobUint, appendUint(is, v)
+		kind, id, is = "uint64", gobUint, gobwire.AppendUint(is, v)
 	case []byte:
-		kind, id, is = "[]uint8", gobBytes, appendBytes(is, v)
+		kind, id, is = "[]uint8", gobBytes, gobwire.AppendBytes(is, v)
 	default:
 		return nil, false
 	}
-	return appendBytes(appendInt(appendBytes(b, kind), id), is), true
-}
-
-func appendUint(b []byte, u uint64) []byte {
-	if u < 0x80 {
-		return append(b, byte(u))
-	}
-	n := (bits.Len64(u) + 7) / 8
-	b = append(b, byte(-n))
-	for i := n - 1; i >= 0; i-- {
-		b = append(b, byte(u>>(8*i)))
-	}
-	return b
-}
-
-func appendInt(b []byte, i int64) []byte {
-	if i < 0 {
-		return appendUint(b, uint64(^i)<<1|1)
-	}
-	return appendUint(b, uint64(i)<<1)
-}
-
-func appendBytes[T string | []byte](b []byte, text T) []byte {
-	return append(appendUint(b, uint64(len(text))), text...)
+	return gobwire.AppendBytes(gobwire.AppendInt(gobwire.AppendBytes(b, kind), id), is), true
 }

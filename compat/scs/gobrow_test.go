@@ -8,6 +8,8 @@ import (
 	"reflect"
 	"testing"
 	"time"
+
+	"github.com/alexedwards/scs/v2/internal/gobwire"
 )
 
 type exotic struct {
@@ -106,8 +108,8 @@ func FuzzReadRow(f *testing.F) {
 		f.Add(rest[:len(rest)-1])
 	}
 	f.Fuzz(func(t *testing.T, rest []byte) {
-		body := append(appendInt(nil, ownShape().id), rest...)
-		row := append(appendUint(bytes.Clone(ownShape().definitions), uint64(len(body))), body...)
+		body := append(gobwire.AppendInt(nil, ownShape().id), rest...)
+		row := append(gobwire.AppendUint(bytes.Clone(ownShape().definitions), uint64(len(body))), body...)
 		at, values, ok := readRow(row)
 		if !ok {
 			return

@@ -6,8 +6,6 @@ package gobwire
 
 import (
 	"bytes"
-	"encoding/binary"
-	"math/bits"
 	"slices"
 )
 
@@ -34,34 +32,34 @@ type Split struct {
 // ok is false for anything else, and where a type is first met within a value, in an interface there: gob defines it in the midst
 // of it, and cuts its length short.
 func Of(data []byte, shape Shape, keep func(name []byte, text bool, kind []byte) bool) (s Split, ok bool) {
-	in := reader{b: data, ok: true}
+	in := reader{Reader: Reader{data, true}}
 	for {
-		start := in.b
-		message := in.bytes()
-		body := reader{b: message, ok: in.ok}
-		if body.int() >= 0 {
-			if !in.ok {
+		start := in.B
+		message := in.Bytes()
+		body := reader{Reader: Reader{message, in.OK}}
+		if body.Int() >= 0 {
+			if !in.OK {
 				return s, false
 			}
-			in.b = start
+			in.B = start
 			break
 		}
-		s.Definitions = append(s.Definitions, start[:len(start)-len(in.b)])
+		s.Definitions = append(s.Definitions, start[:len(start)-len(in.B)])
 	}
 	in.message()
-	first := in.b
-	in.int()
+	first := in.B
+	in.Int()
 	if !shape.begin(&in) {
-		s.Message = appendBytes(nil, first)
-		return s, in.ok && len(in.b) == 0 && in.after == 0
+		s.Message = AppendBytes(nil, first)
+		return s, in.OK && len(in.B) == 0 && in.after == 0
 	}
-	head := first[:len(first)-len(in.b)]
+	head := first[:len(first)-len(in.B)]
 	count := uint64(0)
 	var kept []byte
-	for range in.uint() {
+	for range in.Uint() {
 		name, text, under := in.name(shape, &s)
 		kind, value := in.value(&s)
-		if !in.ok {
+		if !in.OK {
 			return s, false
 		}
 		if keep == nil || keep(name, text, kind) {
@@ -71,10 +69,10 @@ func Of(data []byte, shape Shape, keep func(name []byte, text bool, kind []byte)
 		}
 	}
 	end := shape.end()
-	if !in.ok || !bytes.Equal(in.b, end) || in.after != 0 {
+	if !in.OK || !bytes.Equal(in.B, end) || in.after != 0 {
 		return s, false
 	}
-	s.Message = appendBytes(nil, slices.Concat(head, appendUint(nil, count), kept, end))
+	s.Message = AppendBytes(nil, slices.Concat(head, AppendUint(nil, count), kept, end))
 	slices.SortFunc(s.Definitions, bytes.Compare)
 	return s, true
 }
@@ -85,11 +83,11 @@ func (s Split) Bytes() []byte { return append(slices.Concat(s.Definitions...), s
 // begin reads to the map, and says whether there is one.
 func (s Shape) begin(in *reader) bool {
 	if s == Bare {
-		return in.uint() == 0
+		return in.Uint() == 0
 	}
-	if in.uint() == 1 {
-		in.bytes() // the deadline
-		return in.uint() == 1
+	if in.Uint() == 1 {
+		in.Bytes() // the deadline
+		return in.Uint() == 1
 	}
 	return false
 }
@@ -102,83 +100,39 @@ func (s Shape) end() []byte {
 	return nil
 }
 
-// reader reads gob's basic forms. After the first thing that is not one, ok is false, and all that follows zero.
+// reader is in a message.
 type reader struct {
-	b     []byte
-	ok    bool
-	after int // bytes behind the message that it is in
+	Reader
+	after int // bytes behind the message
 }
 
 // message begins one. It ends where a type is defined, and another goes on with what holds the value.
 func (r *reader) message() {
-	n := r.uint()
-	if n > uint64(len(r.b)) {
-		r.fail()
+	n := r.Uint()
+	if n > uint64(len(r.B)) {
+		r.Fail()
 		return
 	}
-	r.after = len(r.b) - int(n)
-}
-
-func (r *reader) fail() { r.b, r.ok = nil, false }
-
-// uint is one byte below 128, or the number of its bytes, negated, and these, the most significant first.
-func (r *reader) uint() uint64 {
-	if len(r.b) == 0 {
-		r.fail()
-		return 0
-	}
-	first := r.b[0]
-	r.b = r.b[1:]
-	if first < 0x80 {
-		return uint64(first)
-	}
-	n := -int(int8(first))
-	if n > 8 || n > len(r.b) {
-		r.fail()
-		return 0
-	}
-	var full [8]byte
-	copy(full[8-n:], r.b)
-	r.b = r.b[n:]
-	return binary.BigEndian.Uint64(full[:])
-}
-
-func (r *reader) int() int64 {
-	u := r.uint()
-	if u&1 != 0 {
-		return ^int64(u >> 1)
-	}
-	return int64(u >> 1)
-}
-
-func (r *reader) bytes() []byte {
-	n := r.uint()
-	if n > uint64(len(r.b)) {
-		r.fail()
-		return nil
-	}
-	b := r.b[:n]
-	r.b = r.b[n:]
-	return b
+	r.after = len(r.B) - int(n)
 }
 
 // name reads what a value lies under.
 func (r *reader) name(shape Shape, s *Split) (name []byte, text bool, under held) {
 	if shape == Row {
-		start := r.b
-		name = r.bytes()
-		return name, true, held{name: start[:len(start)-len(r.b)]}
+		start := r.B
+		name = r.Bytes()
+		return name, true, held{name: start[:len(start)-len(r.B)]}
 	}
 	kind, under := r.value(s)
 	if string(kind) != "string" {
 		return kind, false, under
 	}
-	in := reader{b: under.rest, ok: r.ok}
-	in.int()
-	in = reader{b: in.bytes(), ok: in.ok}
-	in.uint()
-	name = in.bytes()
-	r.ok = r.ok && in.ok
+	in := reader{Reader: Reader{under.rest, r.OK}}
+	in.Int()
+	in = reader{Reader: Reader{in.Bytes(), in.OK}}
+	in.Uint()
+	name = in.Bytes()
+	r.OK = r.OK && in.OK
 	return name, true, under
 }
 
@@ -190,26 +144,26 @@ type held struct {
 
 // value reads an interface, and adds the definitions of types in it to s. kind is the name of its type, empty for nil.
 func (r *reader) value(s *Split) (kind []byte, value held) {
-	start := r.b
-	kind = r.bytes()
-	value.name = start[:len(start)-len(r.b)]
+	start := r.B
+	kind = r.Bytes()
+	value.name = start[:len(start)-len(r.B)]
 	if len(kind) == 0 {
 		return nil, value
 	}
 	for {
-		start = r.b
-		if r.int() >= 0 {
+		start = r.B
+		if r.Int() >= 0 {
 			break
 		}
 		r.definition()
-		s.Definitions = append(s.Definitions, appendBytes(nil, start[:len(start)-len(r.b)]))
-		if len(r.b) != r.after {
-			r.fail()
+		s.Definitions = append(s.Definitions, AppendBytes(nil, start[:len(start)-len(r.B)]))
+		if len(r.B) != r.after {
+			r.Fail()
 		}
 		r.message()
 	}
-	r.bytes()
-	value.rest = start[:len(start)-len(r.b)]
+	r.Bytes()
+	value.rest = start[:len(start)-len(r.B)]
 	return kind, value
 }
 
@@ -223,12 +177,12 @@ func (r *reader) definition() {
 		itself // one of three ways in which it encodes itself
 	)
 	for kind := -1; ; {
-		on := r.uint()
+		on := r.Uint()
 		if on == 0 {
 			return
 		}
 		if on > 7 || kind >= itself+2 {
-			r.fail()
+			r.Fail()
 			return
 		}
 		switch kind += int(on); kind {
@@ -257,39 +211,26 @@ const (
 // fields reads a struct: of each field that is not zero how many fields on it is, and itself; then 0.
 func (r *reader) fields(parts ...part) {
 	for next := -1; ; {
-		on := r.uint()
+		on := r.Uint()
 		if on == 0 {
 			return
 		}
 		if on > uint64(len(parts)-1-next) {
-			r.fail()
+			r.Fail()
 			return
 		}
 		next += int(on)
 		switch parts[next] {
 		case text:
-			r.bytes()
+			r.Bytes()
 		case number:
-			r.int()
+			r.Int()
 		case common:
 			r.fields(text, number)
 		case fieldList:
-			for n := r.uint(); n > 0 && r.ok; n-- {
+			for n := r.Uint(); n > 0 && r.OK; n-- {
 				r.fields(text, number)
 			}
 		}
 	}
-}
-
-func appendUint(b []byte, u uint64) []byte {
-	if u < 0x80 {
-		return append(b, byte(u))
-	}
-	n := (bits.Len64(u) + 7) / 8
-	full := binary.BigEndian.AppendUint64(nil, u)
-	return append(append(b, byte(-n)), full[8-n:]...)
-}
-
-func appendBytes(b, text []byte) []byte {
-	return append(appendUint(slices.Grow(b, len(text)+9), uint64(len(text))), text...)
 }

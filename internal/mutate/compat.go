@@ -50,7 +50,7 @@ var ofCompat = []mutation{
 	one("hardy import: who is signed in", "cmd/hardy/import.go", "return \"\", fmt.Errorf(\"the user's value is of type %s\", l.Type)", "return \"\", nil", carrying),
 	one("hardy import: keys that are asked for", "cmd/hardy/import.go", "return !slices.Contains(i.take, name)\n", "return false\n", carrying),
 	one("hardy import: types of the app's own", "cmd/hardy/gobvalues.go", "len(kind) > 0 && !slices.Contains(plainTypes, string(kind))", "len(kind) > 0 && !slices.Contains(plainTypes, \"string\")", carrying),
-	one("gob: what a type that goes has defined", "internal/gobwire/gobwire.go", "s.Definitions = append(s.Definitions, appendBytes(nil, start[:len(start)-len(r.b)]))", "_ = start", wire),
+	one("gob: what a type that goes has defined", "internal/gobwire/gobwire.go", "s.Definitions = append(s.Definitions, AppendBytes(nil, start[:len(start)-len(r.B)]))", "_ = start", wire),
 	one("gob: a damaged length", "internal/gobwire/gobwire.go", "|| in.after != 0 {", "{", wire),
 	one("hardy move: where it came to is forgotten at the end", "cmd/hardy/move.go", "if err := mark.remove(); err != nil {", "if err := error(nil); err != nil {", carrying),
 	one("hardy move: not onto itself", "cmd/hardy/move.go", "if old.text == new.text {", "if old.text == new.text+\"x\" {", carrying),
