@@ -25,6 +25,7 @@ type Proxy struct {
 	hold    bool
 	refuse  bool
 	lose    int // answers still to be lost; negative: all
+	alter   func(answer []byte) []byte
 	links   map[*link]bool
 	count   Count
 }
@@ -92,6 +93,9 @@ func (p *Proxy) Refuse(on bool) { p.change(func() { p.refuse = on }) }
 // connection is reset at both ends when the first byte of the answer comes. 0 ends it.
 func (p *Proxy) LoseAnswers(n int) { p.change(func() { p.lose = n }) }
 
+// Alter has f change each piece of an answer: a server that says something else. nil ends it.
+func (p *Proxy) Alter(f func(answer []byte) []byte) { p.change(func() { p.alter = f }) }
+
 // Cut resets all connections.
 func (p *Proxy) Cut() {
 	p.change(func() {
@@ -112,9 +116,9 @@ func (p *Proxy) HalfClose() {
 	})
 }
 
-// Heal ends Delay, Hold, Refuse and LoseAnswers. Frozen connections stay frozen.
+// Heal ends Delay, Hold, Refuse, LoseAnswers and Alter. Frozen connections stay frozen.
 func (p *Proxy) Heal() {
-	p.change(func() { p.delay, p.hold, p.refuse, p.lose = 0, false, false, 0 })
+	p.change(func() { p.delay, p.hold, p.refuse, p.lose, p.alter = 0, false, false, 0, nil })
 }
 
 // Count returns what has been carried so far.

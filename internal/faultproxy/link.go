@@ -66,13 +66,17 @@ func (p *Proxy) serve(client *net.TCPConn) {
 	l.reset()
 }
 
-// pump carries one direction until it ends. pass decides about each piece when its time has come.
-func (p *Proxy) pump(l *link, from, to *net.TCPConn, pass func(l *link, n int) bool) {
+// pump carries one direction until it ends. pass says what of each piece goes on, when its time has come.
+func (p *Proxy) pump(l *link, from, to *net.TCPConn, pass func(l *link, piece []byte) []byte) {
 	buf := make([]byte, 64<<10)
 	for {
 		n, err := from.Read(buf)
-		if n > 0 && p.wait(l) && pass(l, n) {
-			if _, err := to.Write(buf[:n]); err != nil {
+		var piece []byte
+		if n > 0 && p.wait(l) {
+			piece = pass(l, buf[:n])
+		}
+		if len(piece) > 0 {
+			if _, err := to.Write(piece); err != nil {
 				p.mu.Lock()
 				l.reset() // a reset of one end is one for the other
 				p.mu.Unlock()
@@ -110,17 +114,17 @@ func (p *Proxy) wait(l *link) bool {
 	}
 }
 
-// request counts n bytes of a request and lets them pass.
-func (p *Proxy) request(l *link, n int) bool {
+// request counts a piece of a request and lets it pass.
+func (p *Proxy) request(l *link, piece []byte) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.count.Requests += int64(n)
+	p.count.Requests += int64(len(piece))
 	l.asked = true
-	return true
+	return piece
 }
 
-// answer counts n bytes of an answer, and says whether they pass.
-func (p *Proxy) answer(l *link, n int) bool {
+// answer counts a piece of an answer, and returns what passes of it.
+func (p *Proxy) answer(l *link, piece []byte) []byte {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l.asked && p.lose != 0 {
@@ -128,17 +132,20 @@ func (p *Proxy) answer(l *link, n int) bool {
 			p.lose--
 		}
 		l.reset()
-		return false
+		return nil
 	}
 	if l.deaf {
-		return false
+		return nil
 	}
-	p.count.Answers += int64(n)
+	p.count.Answers += int64(len(piece))
 	if l.asked {
 		p.count.RoundTrips++
 	}
 	l.asked = false
-	return true
+	if p.alter != nil {
+		piece = p.alter(piece)
+	}
+	return piece
 }
 
 // end tells one end of a link what became of the other.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"log/slog"
 	"net"
@@ -118,41 +117,10 @@ func TestOldServerIsRefused(t *testing.T) {
 	server := servers.SharedRedis(t)
 	version := regexp.MustCompile(`redis_version:([\d.]+)`).FindStringSubmatch(server.CLI("info", "server"))[1]
 	old := "5.0.999999"[:len(version)]
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer l.Close()
-	go func() {
-		for {
-			client, err := l.Accept()
-			if err != nil {
-				return
-			}
-			conn, err := net.Dial("tcp", server.Addr)
-			if err != nil {
-				client.Close()
-				return
-			}
-			go func() {
-				io.Copy(conn, client)
-				conn.Close()
-			}()
-			go func() {
-				defer client.Close()
-				b := make([]byte, 1<<16)
-				for {
-					n, err := conn.Read(b)
-					if err != nil {
-						return
-					}
-					if _, err := client.Write(bytes.ReplaceAll(b[:n], []byte(version), []byte(old))); err != nil {
-						return
-					}
-				}
-			}()
-		}
-	}()
-	_, err = Open(t.Context(), "redis://"+l.Addr().String(), nil)
-	wantFault(t, "Open", err, l.Addr().String(), "redis "+old, "Redis 6.2 or later")
+	proxy := faultproxy.Start(t, server.Addr)
+	proxy.Alter(func(answer []byte) []byte { return bytes.ReplaceAll(answer, []byte(version), []byte(old)) })
+	_, err := Open(t.Context(), "redis://"+proxy.Addr, nil)
+	wantFault(t, "Open", err, proxy.Addr, "redis "+old, "Redis 6.2 or later")
 }
 
 // TestOpenReturnsAtTheDeadline of its context, before a server that accepts connections and is silent.
