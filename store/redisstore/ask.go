@@ -36,7 +36,7 @@ func ask[T any](ctx context.Context, s *Store, k kind, f func(context.Context, l
 	if err := ctx.Err(); err != nil {
 		return none, err
 	}
-	if s.closed.Load() {
+	if s.isClosed() {
 		return none, s.errClosed()
 	}
 	v, err := attempt(ctx, s, k, f)
@@ -92,7 +92,7 @@ func (s *Store) trouble() {
 // broken says whether a connection or a server has failed, and not the caller nor what he asked for. The client
 // says ErrClosing also of a connection that it leaves for another server.
 func (s *Store) broken(err error) bool {
-	if err == nil || errors.Is(err, context.Canceled) || s.closed.Load() {
+	if err == nil || errors.Is(err, context.Canceled) || s.isClosed() {
 		return false
 	}
 	_, answered := err.(*rueidis.RedisError)

@@ -39,7 +39,7 @@ func (s *Store) explain(err error) error {
 		return err
 	}
 	switch {
-	case s.closed.Load():
+	case s.isClosed():
 		return s.errClosed()
 	case errors.Is(err, rueidis.ErrClosing):
 		return fmt.Errorf("redisstore: %s: the client has left this server, or was closed; a write may have happened: %w", s.name, err)

@@ -15,7 +15,7 @@ func (s *Store) Load(ctx context.Context, id string) (session.Record, error) {
 	if len(id) != 43 {
 		return session.Record{}, absent(ctx)
 	}
-	if s.cache != nil && !s.closed.Load() {
+	if s.cache != nil && !s.isClosed() {
 		if err := ctx.Err(); err != nil {
 			return session.Record{}, err
 		}

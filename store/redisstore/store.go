@@ -53,7 +53,6 @@ type Store struct {
 	cache   *cache // nil: none
 	scripts scripts
 
-	closed   atomic.Bool
 	open     context.Context // done once the store is closed
 	shut     context.CancelFunc
 	calls    atomic.Int64 // under way
@@ -129,13 +128,14 @@ func newStore(o *Options) (*Store, error) {
 // Close lets go of the server. What is called later answers an error that is fs.ErrClosed; a running Watch returns it.
 // The second Close does nothing.
 func (s *Store) Close() error {
-	s.closed.Store(true)
 	s.shut()
 	if s.owned {
 		s.client.Close()
 	}
 	return nil
 }
+
+func (s *Store) isClosed() bool { return s.open.Err() != nil }
 
 func (s *Store) errClosed() error {
 	return fmt.Errorf("redisstore: the store in %s is closed: %w", s.name, fs.ErrClosed)

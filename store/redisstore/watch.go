@@ -87,7 +87,7 @@ func (s *Store) subscribe(ctx context.Context, inbox *inbox) error {
 		switch {
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case s.closed.Load():
+		case s.isClosed():
 			return err
 		case err != nil && strings.HasPrefix(err.Error(), "NOPERM"):
 			return err
