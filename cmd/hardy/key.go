@@ -94,17 +94,17 @@ After a leak, with everybody signed out:
 	return c
 }
 
-// changing runs what changes the file that args begin with, one command after another: neither of two loses its change.
+// changing runs what changes the file that args begin with, where it lies if that is a link, and one command after another:
+// neither of two loses its change.
 func changing(do func(args []string) error) func(*cobra.Command, []string) error {
 	return func(_ *cobra.Command, args []string) error {
 		if len(args) == 0 {
 			return do(args)
 		}
-		path := args[0]
-		if real, err := filepath.EvalSymlinks(path); err == nil {
-			path = real
+		if real, err := filepath.EvalSymlinks(args[0]); err == nil { // else it is not there yet
+			args[0] = real
 		}
-		done, err := alone(path)
+		done, err := alone(args[0])
 		if err != nil {
 			return err
 		}

@@ -15,7 +15,6 @@ import (
 // shared a line get lines of their own.
 type keyFile struct {
 	path  string
-	real  string // where path leads, as it may be a link; "": the file is not there yet
 	lines []keyLine
 }
 
@@ -38,9 +37,6 @@ func readKeyFile(path string) (*keyFile, error) {
 		return nil, err
 	}
 	f := &keyFile{path: path}
-	if f.real, err = filepath.EvalSymlinks(path); err != nil {
-		return nil, err
-	}
 	for line := range strings.Lines(string(text)) {
 		body, comment, commented := strings.Cut(strings.TrimSpace(line), "#")
 		if commented {
@@ -124,20 +120,20 @@ func (f *keyFile) write() error {
 	if _, err := f.ring(); err != nil {
 		return fmt.Errorf("%w; %s stays as it was", err, f.path)
 	}
-	temp, err := f.temp(f.real)
+	temp, err := f.temp()
 	if err != nil {
 		return err
 	}
 	defer os.Remove(temp)
-	if err := sameOwner(temp, f.real); err != nil {
+	if err := sameOwner(temp, f.path); err != nil {
 		return fmt.Errorf("%w; %s stays as it was: do this as its owner", err, f.path)
 	}
-	return errors.Join(os.Rename(temp, f.real), syncFolder(f.real))
+	return errors.Join(os.Rename(temp, f.path), syncFolder(f.path))
 }
 
 // create makes the file, and never in the place of another.
 func (f *keyFile) create() error {
-	temp, err := f.temp(f.path)
+	temp, err := f.temp()
 	if err != nil {
 		return err
 	}
@@ -145,9 +141,9 @@ func (f *keyFile) create() error {
 	return errors.Join(os.Link(temp, f.path), syncFolder(f.path))
 }
 
-// temp writes the keys into a new file beside the one at path.
-func (f *keyFile) temp(path string) (string, error) {
-	t, err := os.CreateTemp(filepath.Dir(path), ".keys-*") // mode 0600
+// temp writes the keys into a new file beside the one that they are for.
+func (f *keyFile) temp() (string, error) {
+	t, err := os.CreateTemp(filepath.Dir(f.path), ".keys-*") // mode 0600
 	if err != nil {
 		return "", err
 	}
