@@ -112,36 +112,49 @@ func TestCapSparesTheOtherAnswerToADoubleClick(t *testing.T) {
 	wantLive(t, append(clicks, later), session.ReasonEvicted, later)
 }
 
+// clickAll commits sign-ins that are asked for with one cookie and a cap of 1, as long as there is one. Whatever their
+// order, two answers share a place and the third takes its own, so that no more than two are live, and where logins are
+// refused all others are.
+func clickAll(t *testing.T, m *session.Manager, refuse bool, next func(n int) *session.Session) {
+	t.Helper()
+	refused := 0
+	for n := range 20 {
+		s := next(n)
+		if s == nil {
+			break
+		}
+		switch err := m.Commit(ctx, s); {
+		case errors.Is(err, session.ErrCapped):
+			refused++
+		case err != nil:
+			t.Fatal(err)
+		}
+	}
+	list, err := m.List(ctx, "ann")
+	must(t, err)
+	if len(list) > 2 || refuse != (refused == 18) {
+		t.Errorf("refuse %v: %d live, %d refused", refuse, len(list), refused)
+	}
+}
+
 // Whoever keeps the cookie from before the sign-in, and signs in with it over and over while the grace lasts, gets past no
-// cap: two answers share a place, the third takes its own.
+// cap.
 func TestCapWhereOneCookieSignsInOverAndOver(t *testing.T) {
 	for _, refuse := range []bool{false, true} {
 		m, _ := newManager(t, capped(1, refuse))
 		v := &visitor{t: t, m: m}
 		v.do(func(s *session.Session) { must(t, theme.Set(s, "dark")) })
-		refused := 0
-		for range 20 {
-			click := &visitor{t, m, v.token}
-			s, err := click.arrive()
+		clickAll(t, m, refuse, func(int) *session.Session {
+			s, err := v.arrive()
 			if errors.Is(err, session.ErrExpired) {
-				break // the third sign-in has evicted the first two, and with them what the cookie led to
+				return nil // the third sign-in has evicted the first two, and with them what the cookie led to
 			}
 			if err != nil && !errors.Is(err, session.ErrRotated) {
 				t.Fatal(err)
 			}
 			must(t, s.Login("ann"))
-			switch err := m.Commit(ctx, s); {
-			case errors.Is(err, session.ErrCapped):
-				refused++
-			case err != nil:
-				t.Fatal(err)
-			}
-		}
-		list, err := m.List(ctx, "ann")
-		must(t, err)
-		if len(list) > 2 || refuse != (refused == 18) {
-			t.Errorf("refuse %v: %d live, %d refused", refuse, len(list), refused)
-		}
+			return s
+		})
 	}
 }
 
@@ -158,20 +171,7 @@ func TestCapWhereOneCookieSignsInManyTimesAtOnce(t *testing.T) {
 			must(t, s.Login("ann"))
 			clicks = append(clicks, s)
 		}
-		refused := 0
-		for _, s := range clicks {
-			switch err := m.Commit(ctx, s); {
-			case errors.Is(err, session.ErrCapped):
-				refused++
-			case err != nil:
-				t.Fatal(err)
-			}
-		}
-		list, err := m.List(ctx, "ann")
-		must(t, err)
-		if len(list) > 2 || refuse != (refused == 18) {
-			t.Errorf("refuse %v: %d live, %d refused", refuse, len(list), refused)
-		}
+		clickAll(t, m, refuse, func(n int) *session.Session { return clicks[n] })
 	}
 }
 
